@@ -1,0 +1,165 @@
+"""Reading and writing files so that nothing half-written is ever seen and nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from suffrage.core.errors import DataError, RunError
+
+Json = Any
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, decompressed if it is gzip (by content, not by name)."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("no such file; check the path.", path) from None
+    except IsADirectoryError:
+        raise DataError("is a folder; name a file in it.", path) from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror}).", path) from None
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError) as error:
+        raise DataError(f"is a damaged gzip file ({error}); fetch it again.", path) from None
+
+
+def read_text(path: Path) -> str:
+    """The file as text: UTF-8, with or without a byte-order mark."""
+    raw = read_bytes(path)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = raw[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"is not UTF-8 (byte 0x{raw[error.start]:02x}); save it as UTF-8, e.g. "
+            f"`iconv -f BIG5 -t UTF-8 {path.name}`.",
+            path,
+            row,
+        ) from None
+
+
+def read_json(path: Path) -> Json:
+    """One JSON value."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"is not JSON ({error.msg}, column {error.colno}).", path, error.lineno
+        ) from None
+
+
+def read_jsonl(path: Path) -> list[Json]:
+    """One JSON value a line; blank lines are passed over."""
+    return [value for _, value in numbered_jsonl(path)]
+
+
+def numbered_jsonl(path: Path) -> Iterator[tuple[int, Json]]:
+    """(line number from 1, value) for each line that is not blank."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except json.JSONDecodeError as error:
+                message = f"is not JSON ({error.msg}, column {error.colno})."
+                raise DataError(message, path, number) from None
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes `path`'s place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_error(path: Path, error: OSError) -> RunError:
+    if error.errno == errno.ENOSPC:
+        return RunError(
+            f"{path}: the disk is full; free some space and run the same command again."
+        )
+    return RunError(f"{path}: cannot be written ({error.strerror}); choose another place.")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the whole file or leave what was there."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Write one JSON value, indented, non-ASCII text readable."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def to_line(value: Json) -> str:
+    """One JSON value on one line."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_jsonl(path: Path, values: Iterable[Json]) -> None:
+    """Write one JSON value a line, all or nothing."""
+    write_text(path, "".join(map(to_line, values)))
+
+
+def append_jsonl(path: Path, value: Json) -> None:
+    """Add one line and flush it; a reader never sees part of it once this returns."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(to_line(value))
+    except OSError as error:
+        raise _write_error(path, error) from error
+
+
+def build_folder(path: Path, build: Callable[[Path], None]) -> Path:
+    """Fill a new folder through `build` and move it into place whole; an existing one stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        build(temporary)
+        os.chmod(temporary, 0o777 & ~_umask())
+        with contextlib.suppress(OSError):  # another process was faster: its result is as good
+            os.replace(temporary, path)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        _remove(temporary)
+    return path
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,151 @@
+"""What the measuring verbs write and the report reads: figures with their intervals.
+
+These records are the whole contract between `stats`, `evaluate` and `report`: a result is a JSON
+file whose `"result"` field names the record, so a hand-written file serves as well as a computed one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from suffrage.core.errors import DataError, nearest
+from suffrage.core.files import read_json, write_json
+from suffrage.core.records import Meta, Record, RecordError
+
+
+class Estimate(Record):
+    """A figure and the interval that covers it with probability `level`.
+
+    `value` is None where the figure is undefined (said in `note`), e.g. alpha when only one value
+    was ever given.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    n: int = 0  # how many units it rests on
+    unit: str = ""  # what was resampled or counted: "prompts", "pairs"
+    note: str = ""
+
+
+class RaterSummary(Record):
+    """One rater: how often the others' consensus agrees with them, and whether they are odd."""
+
+    rater: str
+    judgments: int
+    reliability: Estimate  # share of pairs ordered as the other raters' majority orders them
+    first_shown: Estimate  # share of pairs won by the completion shown first
+    odd: Literal["", "careless", "reversed", "side"] = ""
+    evidence: str = ""  # one sentence, for people
+
+
+class RatersResult(Record):
+    """How far the raters agree and who does not."""
+
+    result: Literal["raters"] = "raters"
+    alpha: Estimate
+    alpha_level: Literal["nominal", "ordinal", "interval"]
+    pair_agreement: Estimate  # two raters, one pair of completions: how often the same choice
+    prompts: int
+    judgments: int
+    raters: tuple[RaterSummary, ...]
+
+
+class CalibrationBin(Record):
+    """Pairs whose predicted probability lies in one bin, and how often it came true."""
+
+    predicted: float
+    observed: Estimate
+
+
+class RewardResult(Record):
+    """How well a reward model orders completions it was not trained on."""
+
+    result: Literal["reward"] = "reward"
+    model: str
+    against: str  # "the raters' votes", "the simulated raters' true utility"
+    accuracy: Estimate  # share of pairs ordered right; ties count half
+    calibration: tuple[CalibrationBin, ...] = ()
+
+
+class ModelStance(Record):
+    """Which sides one model's answers take."""
+
+    model: str
+    shares: dict[str, Estimate]  # stance -> share of answers
+    well_formed: Estimate | None = None
+    prompts: int
+    samples: int  # answers a prompt
+
+
+class StanceResult(Record):
+    """The stance of several models on the same held-out prompts."""
+
+    result: Literal["stance"] = "stance"
+    question: str  # what "support" supports
+    models: tuple[ModelStance, ...]
+
+
+class Answer(Record):
+    """One model's answer, shown beside the others'."""
+
+    model: str
+    text: str
+    stance: str = ""
+
+
+class Comparison(Record):
+    """One prompt with the answers of several models."""
+
+    prompt: str
+    answers: tuple[Answer, ...]
+
+
+class ComparisonResult(Record):
+    """Completions side by side."""
+
+    result: Literal["comparison"] = "comparison"
+    rows: tuple[Comparison, ...]
+
+
+class SummaryResult(Record):
+    """What a whole study asked, did and found: the report's first words and last table."""
+
+    result: Literal["summary"] = "summary"
+    title: str
+    question: str
+    stages: tuple[Meta, ...] = ()  # {"name", "what", "seconds", "figure", "reused"}
+    settings: Meta = Field(default_factory=dict)
+
+
+Result = RatersResult | RewardResult | StanceResult | ComparisonResult | SummaryResult
+RESULTS: dict[str, type[Result]] = {
+    "raters": RatersResult,
+    "reward": RewardResult,
+    "stance": StanceResult,
+    "comparison": ComparisonResult,
+    "summary": SummaryResult,
+}
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result file."""
+    write_json(path, {"result": result.result, **result.to_json()})
+
+
+def read_result(path: Path) -> Result:
+    """Read a result file; `DataError` when it holds something else."""
+    value = read_json(path)
+    kind = value.get("result") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in RESULTS:
+        raise DataError(
+            f"is no result file (result: {kind!r}); {nearest(str(kind), RESULTS)}", path
+        )
+    try:
+        return RESULTS[kind].from_json(value)
+    except RecordError as error:
+        raise DataError(f"{error}.", path) from error
