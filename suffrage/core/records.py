@@ -204,7 +204,8 @@ class Group(Record):
         names = Counter(completion.id for completion in self.completions)
         if any(count > 1 for count in names.values()):
             raise ValueError("two completions have the same id")
-        for part in (*self.completions, *self.judgments):
+        parts: tuple[Completion | Judgment, ...] = (*self.completions, *self.judgments)
+        for part in parts:
             if part.prompt_id != self.prompt.id:
                 raise ValueError(f"{part.id!r} belongs to another prompt, {part.prompt_id!r}")
         for judgment in self.judgments:

@@ -1,7 +1,7 @@
 """What the measuring verbs write and the report reads: figures with their intervals.
 
-These records are the whole contract between `stats`, `evaluate` and `report`: a result is a JSON
-file whose `"result"` field names the record, so a hand-written file serves as well as a computed one.
+These records are the whole contract between those who measure and those who show: a result is a
+JSON file whose `"result"` field names the record, so a hand-written file serves as well.
 """
 
 from __future__ import annotations
