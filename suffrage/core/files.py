@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read_bytes(path: Path) -> bytes:
         return raw
     try:
         return gzip.decompress(raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"is a damaged gzip file ({error}); fetch it again.", path) from None
 
 
@@ -79,8 +80,11 @@ def numbered_jsonl(path: Path) -> Iterator[tuple[int, Json]]:
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes `path`'s place when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _write_error(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -145,8 +149,11 @@ def append_jsonl(path: Path, value: Json) -> None:
 
 def build_folder(path: Path, build: Callable[[Path], None]) -> Path:
     """Fill a new folder through `build` and move it into place whole; an existing one stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise _write_error(path, error) from error
     try:
         build(temporary)
         os.chmod(temporary, 0o777 & ~_umask())

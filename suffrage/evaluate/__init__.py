@@ -1,0 +1,1 @@
+"""What changed: stance, reward quality, answers side by side."""

@@ -1,0 +1,1 @@
+"""Load, forward, heads, sampling, checkpoints."""

@@ -1,0 +1,1 @@
+"""Statistics of raters and their intervals; numpy alone."""

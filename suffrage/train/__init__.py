@@ -1,0 +1,1 @@
+"""One loop and the steps of each method."""

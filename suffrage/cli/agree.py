@@ -1,0 +1,59 @@
+"""`suffrage agree`: how far raters agree, who stands out, and the consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.core.errors import DataError
+from suffrage.core.results import Estimate, RatersResult, write_result
+from suffrage.data.preferences import consensus
+from suffrage.data.read import read_groups, write_groups
+from suffrage.stats.raters import raters_result
+
+
+def run(words: Sequence[str]) -> int:
+    parser = verb_parser("agree")
+    parser.add_argument("feedback", help="groups with judgments (JSONL)")
+    parser.add_argument("--out", help="write the figures here, for `suffrage report`")
+    parser.add_argument("--consensus", help="write the groups with their consensus here")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    args = parse(parser, words)
+    groups, _ = read_groups(args.feedback)
+    judgments = [judgment for group in groups for judgment in group.judgments]
+    if not judgments:
+        raise DataError("holds no judgments; collect some first.", args.feedback)
+    result = raters_result(judgments, seed=args.seed)
+    if args.out:
+        write_result(Path(args.out), result)
+    if args.consensus:
+        write_groups(Path(args.consensus), [consensus(group) for group in groups])
+    print_json(result.to_json()) if args.json else _show(result)
+    return 0
+
+
+def _show(result: RatersResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    print(f"{result.judgments} judgments of {result.prompts} prompts")
+    print(f"Krippendorff's alpha ({result.alpha_level}): {interval(result.alpha)}")
+    print(f"two raters choose alike: {interval(result.pair_agreement)}")
+    table = Table("rater", "judgments", "agrees with the others", "first shown wins", "odd")
+    for row in result.raters:
+        figures = (interval(row.reliability), interval(row.first_shown))
+        table.add_row(row.rater, str(row.judgments), *figures, row.odd)
+    Console().print(table)
+    for row in result.raters:
+        if row.odd:
+            print(f"{row.rater}: {row.evidence}")
+
+
+def interval(estimate: Estimate) -> str:
+    """A figure with its interval, for a line of text."""
+    if estimate.value is None:
+        return f"undefined ({estimate.note})"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

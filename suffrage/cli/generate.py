@@ -1,0 +1,111 @@
+"""`suffrage generate`: completions from one model, or several models' answers side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.main import Parser
+from suffrage.cli.show import printable
+from suffrage.core.errors import RunError, SettingsError
+from suffrage.core.files import write_json
+from suffrage.core.records import Group
+from suffrage.data.read import read_prompts, write_groups
+from suffrage.evaluate.side_by_side import response_rows
+from suffrage.models.generate import generate
+from suffrage.models.language_model import load
+from suffrage.models.sample import Sampling
+
+
+def run(words: Sequence[str]) -> int:
+    args = parse(_parser(), words)
+    out = Path(args.out)
+    _check(args, out)
+    prompts, report = read_prompts(args.prompts)
+    sampling = Sampling(
+        args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed, args.batch_size
+    )
+    answered = [
+        generate(load(name), prompts, args.n, sampling, overlong=args.overlong, name=name)
+        for name in args.model
+    ]
+    if out.suffix == ".json":
+        write_json(out, _responses(*answered))
+    else:
+        write_groups(out, _merged(answered))
+    if args.json:
+        print_json({"out": str(out), "prompts": len(prompts), "models": args.model})
+        return 0
+    print(report)
+    _show(answered, args.show)
+    print(f"{out}: {len(prompts)} prompts, {args.n} answers each from {len(args.model)} model(s)")
+    return 0
+
+
+def _parser() -> Parser:
+    parser = verb_parser("generate")
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        help="a folder, a run or a Hugging Face name; twice compares the original and the trained",
+    )
+    parser.add_argument("--prompts", required=True, help="a file of prompts, in any format")
+    parser.add_argument(
+        "--out", required=True, help="F.jsonl: groups; F.json: the two models' answers, a row each"
+    )
+    parser.add_argument("-n", type=int, default=1, help="answers a prompt")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="longest answer")
+    parser.add_argument(
+        "--temperature", type=float, default=0.7, help="0 always takes the likeliest"
+    )
+    parser.add_argument("--top-p", type=float, default=1.0, help="share of probability kept")
+    parser.add_argument("--top-k", type=int, default=0, help="tokens kept; 0 keeps all")
+    parser.add_argument("--seed", type=int, default=0, help="decides every random choice")
+    parser.add_argument("--batch-size", type=int, default=64, help="answers decoded together")
+    parser.add_argument(
+        "--overlong", choices=("refuse", "skip", "cut"), default="refuse", help="longer prompts"
+    )
+    parser.add_argument("--show", type=int, default=10, help="questions to print; 0 prints none")
+    return parser
+
+
+def _check(args: argparse.Namespace, out: Path) -> None:
+    if args.n < 1:
+        raise SettingsError(f"-n {args.n}: ask for at least 1 answer.")
+    if out.suffix == ".json" and (len(args.model) != 2 or args.n != 1):
+        raise SettingsError(
+            f"{out} holds one answer of each of two models; give --model twice and -n 1, or name "
+            "a .jsonl file for anything else."
+        )
+    if out.is_dir():
+        raise RunError(f"{out} is a folder; name a file to write.")
+
+
+def _responses(original: list[Group], trained: list[Group]) -> list[dict[str, Any]]:
+    texts = [[group.completions[0].text for group in part] for part in (original, trained)]
+    return response_rows([group.prompt for group in original], *texts)
+
+
+def _merged(answered: Sequence[Sequence[Group]]) -> list[Group]:
+    """One group a prompt with the completions of every model."""
+    return [
+        same[0].model_copy(update={"completions": tuple(c for g in same for c in g.completions)})
+        for same in zip(*answered, strict=True)
+    ]
+
+
+def _show(answered: Sequence[Sequence[Group]], count: int) -> None:
+    """The first questions with every model's first answer, as plain text: it may be hostile."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for same in list(zip(*answered, strict=True))[:count]:
+        console.print(Text(f"\n{same[0].prompt.text}", style="bold"))
+        for group in same:
+            source = Text(f"  {group.completions[0].source}: ", style="cyan")
+            console.print(source + Text(printable(group.completions[0].text)))

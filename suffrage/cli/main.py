@@ -1,0 +1,74 @@
+"""`suffrage VERB`: finds the verb, runs it, and turns a user's error into one sentence.
+
+Exit status: 0 done, 2 the user's error, 130 interrupted; anything else is our bug and keeps its
+traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import suffrage
+from suffrage.core.errors import NumericalError, UserError, nearest
+
+# verb -> what it does; its module is suffrage.cli.<verb>
+VERBS = {
+    "demo": "the whole loop on the embedded world, from base model to report.html",
+    "train": "train a model: sft, reward, dpo, ppo",
+    "generate": "answer prompts with one model, or with several side by side",
+    "agree": "how far raters agree, how reliable each is, and the consensus",
+    "report": "one self-contained page about runs and results",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence that names the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].lower()}{message[1:]}; see `{self.prog} --help`.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except (UserError, NumericalError) as error:
+        print(f"suffrage: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("suffrage: stopped; the same command carries on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        sys.stderr.close()
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if words[0] == "--version":
+        print(f"suffrage {suffrage.__version__}")
+        return 0
+    verb = words[0]
+    if verb not in VERBS:
+        raise UserError(f"there is no verb {verb!r}; {nearest(verb, VERBS)}")
+    module = importlib.import_module(f"suffrage.cli.{verb}")
+    status: int = module.run(words[1:])
+    return status
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {what}" for verb, what in VERBS.items())
+    return (
+        "usage: suffrage VERB ...\n\n"
+        "Give people a vote in what a language model says.\n\n"
+        f"{verbs}\n\n"
+        "`suffrage VERB --help` explains a verb; every verb takes --json."
+    )

@@ -1,0 +1,102 @@
+"""`suffrage train METHOD`: options come from the settings and from the method's own row."""
+
+from __future__ import annotations
+
+import argparse
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.main import Parser
+from suffrage.objectives.table import OBJECTIVES, Objective, objective
+from suffrage.train.ppo import check_reward, train_ppo
+from suffrage.train.run import Finished, train_offline
+from suffrage.train.settings import LEARNING_RATES, TrainSettings, make_settings
+
+OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
+
+
+def run(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(OVERVIEW + _methods() + "\n\n`suffrage train METHOD --help` lists its options.")
+        return 0
+    row = objective(words[0])
+    args = parse(_parser(row), words[1:])
+    settings = _settings(row, args)
+    out = Path(args.out)
+    if row.name == "ppo":
+        finished = train_ppo(settings, check_reward(args.reward), out)
+    else:
+        finished = train_offline(settings, out)
+    _tell(finished, args.json)
+    return 0
+
+
+def _methods() -> str:
+    width = max(map(len, OBJECTIVES))
+    rows = (f"  {row.name:{width}}  {row.summary} ({row.paper})" for row in OBJECTIVES.values())
+    return "\n".join(rows)
+
+
+def _parser(row: Objective) -> Parser:
+    parser = verb_parser(f"train {row.name}", row.summary)
+    parser.add_argument("--model", required=True, help="a folder, a run, or a Hugging Face name")
+    parser.add_argument("--data", required=True, help="a file, a folder, or a dataset name")
+    parser.add_argument("--out", required=True, help="the run directory to write")
+    if row.name == "ppo":
+        parser.add_argument("--reward", help="a reward model: a run of `suffrage train reward`")
+    own = parser.add_argument_group(f"options of {row.name}")
+    for name, default in row.options().items():
+        own.add_argument(_flag(name), type=type(default), default=default, help=" ")
+    shared = parser.add_argument_group("training")
+    for name, field in TrainSettings.model_fields.items():
+        if field.description:
+            _add_setting(shared, name, field, row)
+    return parser
+
+
+def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
+    choices = typing.get_args(field.annotation) if _is_literal(field.annotation) else None
+    text = field.description
+    if name == "lr":
+        small, large = LEARNING_RATES[row.name]
+        text += f", {small:g} at 1 M to {large:g} at 7 B parameters"
+    kind = str if choices else _scalar(field.annotation)
+    default = argparse.SUPPRESS if field.default is None else field.default
+    group.add_argument(_flag(name), type=kind, choices=choices, default=default, help=text)
+
+
+def _is_literal(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is typing.Literal
+
+
+def _scalar(annotation: Any) -> Any:
+    """The type of a field such as `int | None`."""
+    if isinstance(annotation, types.UnionType):
+        return next(a for a in typing.get_args(annotation) if a is not type(None))
+    return annotation
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _settings(row: Objective, args: argparse.Namespace) -> TrainSettings:
+    given = vars(args)
+    shared = {k: v for k, v in given.items() if k in TrainSettings.model_fields}
+    own = {name: given[name] for name in row.options()}
+    return make_settings(method=row.name, options=own, **shared)
+
+
+def _tell(finished: Finished, as_json: bool) -> None:
+    if as_json:
+        row = {"out": str(finished.path), "reused": finished.reused, "metrics": finished.metrics}
+        print_json({**row, "notes": list(finished.notes)})
+        return
+    for note in finished.notes:
+        print(note)
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in finished.metrics.items())
+    print(f"{finished.path}: {'already finished' if finished.reused else 'done'}; {figures}")

@@ -1,0 +1,109 @@
+"""The run directory: what every training run leaves behind, and how it resumes.
+
+settings.json      the resolved settings; the first file written
+environment.json   versions and machine
+metrics.jsonl      one row a logged step; the same whether or not the run was interrupted
+timing.jsonl       seconds and speed of the same steps, which are never the same twice
+checkpoints/       the newest state to resume from
+model/             the model in Hugging Face form, with a model card
+done.json          the last file written; a run without it is unfinished
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from suffrage.core.errors import RunError
+from suffrage.core.files import append_jsonl, read_json, read_jsonl, write_json, write_jsonl
+from suffrage.core.machine import environment
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run directory, opened for one set of settings."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def done(self) -> dict[str, Any] | None:
+        """What `done.json` says, or None while the run is unfinished."""
+        file = self.path / "done.json"
+        return read_json(file) if file.exists() else None
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        file = self.path / "metrics.jsonl"
+        return read_jsonl(file) if file.exists() else []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent in the steps that count, over all resumptions."""
+        file = self.path / "timing.jsonl"
+        rows = read_jsonl(file) if file.exists() else []
+        return round(sum(float(row.get("seconds", 0)) for row in rows), 3)
+
+    def log(self, metrics: dict[str, Any], timing: dict[str, Any]) -> None:
+        """Append one step's figures; `timing` holds what differs from run to run."""
+        append_jsonl(self.path / "metrics.jsonl", metrics)
+        append_jsonl(self.path / "timing.jsonl", {"step": metrics["step"], **timing})
+
+    def rewind(self, step: int) -> None:
+        """Forget what was logged after `step`: a resumed run logs it again."""
+        for name in ("metrics.jsonl", "timing.jsonl"):
+            file = self.path / name
+            if file.exists():
+                rows = _whole_lines(file)
+                write_jsonl(file, [row for row in rows if row["step"] <= step])
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        write_json(self.path / "done.json", summary)
+
+
+def _whole_lines(file: Path) -> list[dict[str, Any]]:
+    """The rows of a log whose last line a killed process may have left half-written."""
+    text = file.read_text(encoding="utf-8")
+    if not text.endswith("\n"):
+        file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+    return read_jsonl(file)
+
+
+def open_run(path: Path, settings: Settings) -> RunDirectory:
+    """Create the run directory, or take up the unfinished run with the same settings.
+
+    Raises `RunError` when the folder holds another run or other files: nothing is overwritten.
+    """
+    file = path / "settings.json"
+    if not file.exists():
+        if path.exists() and not _is_empty(path):
+            raise RunError(f"{path} exists and is no run directory; choose another --out.")
+        write_json(file, settings)
+        write_json(path / "environment.json", environment())
+        return RunDirectory(path)
+    found = read_json(file)
+    if not isinstance(found, dict):
+        raise RunError(f"{file} is damaged (it holds no settings); choose another --out.")
+    differing = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
+    if differing:
+        name = differing[0]
+        raise RunError(
+            f"{path} holds another run ({name} is {found.get(name)!r} there and "
+            f"{settings.get(name)!r} here); choose another --out."
+        )
+    return RunDirectory(path)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a folder holds nothing but what a process killed in its first moment left."""
+    return path.is_dir() and all(p.name.startswith(".settings.json.") for p in path.iterdir())

@@ -1,0 +1,122 @@
+"""From the parts of a row to the record, and what every format is refused for.
+
+An empty answer, an answer compared with itself and a prompt that asks nothing cannot be learned
+from whatever the format, so they are refused here, once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suffrage.core.records import Completion, Group, Meta, Prompt, RecordError, short_id
+from suffrage.data.readers.row import Content, Parts, Row, RowError, text
+
+ID_FIELDS = ("id", "question_id", "prompt_id")
+
+
+class Ids:
+    """Hands out each id once: the second row called `x` is `x#2`."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, int] = {}
+        self.repeated = 0
+
+    def take(self, wanted: str) -> str:
+        if wanted not in self._given:
+            self._given[wanted] = 1
+            return wanted
+        self.repeated += 1
+        name = wanted
+        while name in self._given:
+            self._given[wanted] += 1
+            name = f"{wanted}#{self._given[wanted]}"
+        self._given[name] = 1
+        return name
+
+
+def build_group(row: Row, parts: Parts | Group, ids: Ids) -> Group:
+    """The group of a row that was taken apart; `RowError` when nothing can be learned from it."""
+    if isinstance(parts, Group):
+        return _renamed(parts, ids.take(parts.prompt.id))
+    _check_prompt(parts.prompt)
+    _check_replies(parts)
+    prompt = _prompt(row, parts.prompt, ids)
+    completions = tuple(
+        Completion(id=f"{prompt.id}-{place}", prompt_id=prompt.id, text=reply)
+        for place, reply in enumerate(parts.replies)
+    )
+    try:
+        return Group.from_json(
+            {"prompt": prompt, "completions": completions, "preference": parts.preference}
+        )
+    except RecordError as error:
+        raise RowError(str(error)) from None
+
+
+def build_prompt(row: Row, parts: Parts | Group, ids: Ids) -> Prompt:
+    """The prompt of a row, whatever its answers are worth."""
+    if isinstance(parts, Group):
+        return _renamed(parts, ids.take(parts.prompt.id)).prompt
+    _check_prompt(parts.prompt)
+    return _prompt(row, parts.prompt, ids)
+
+
+def _check_prompt(content: Content) -> None:
+    if isinstance(content, str):
+        if not content.strip():
+            raise RowError("the prompt is empty")
+        return
+    if not content:
+        raise RowError("the prompt is empty")
+    for place, turn in enumerate(content, 1):
+        if not turn.content.strip():
+            raise RowError(f"turn {place} of the prompt is empty")
+    if content[-1].role == "assistant":
+        raise RowError("the prompt ends with an assistant's turn")
+
+
+def _check_replies(parts: Parts) -> None:
+    if not parts.replies:
+        raise RowError("has no answer: the last turn is not the assistant's")
+    for name, reply in zip(parts.names, parts.replies, strict=True):
+        if not reply.strip():
+            raise RowError(f"{name} is empty")
+    if len(parts.replies) == 2 and parts.replies[0].strip() == parts.replies[1].strip():
+        raise RowError(f"{parts.names[0]} equals {parts.names[1]}")
+
+
+def _prompt(row: Row, content: Content, ids: Ids) -> Prompt:
+    meta: Meta = {}
+    if isinstance(row.get("category"), str):
+        meta["category"] = text(row["category"], "category")
+    name = next((row[field] for field in ID_FIELDS if row.get(field) not in (None, "")), None)
+    if type(name) is int:
+        meta["id"] = name  # as the file has it, for whoever writes the answers back
+    wanted = _id_text(name) or short_id(*_words(content))
+    return Prompt(id=ids.take(wanted), content=content, meta=meta)
+
+
+def _id_text(name: Any) -> str | None:
+    if type(name) is int:
+        return str(name)
+    return text(name, "id") if isinstance(name, str) else None
+
+
+def _words(content: Content) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [word for turn in content for word in (turn.role, turn.content)]
+
+
+def _renamed(group: Group, name: str) -> Group:
+    """The group under another prompt id; the ids of its completions stay."""
+    if name == group.prompt.id:
+        return group
+    belongs = {"prompt_id": name}
+    return group.model_copy(
+        update={
+            "prompt": group.prompt.model_copy(update={"id": name}),
+            "completions": tuple(one.model_copy(update=belongs) for one in group.completions),
+            "judgments": tuple(one.model_copy(update=belongs) for one in group.judgments),
+        }
+    )

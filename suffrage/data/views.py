@@ -1,0 +1,165 @@
+"""One view of a preference from another, so that any method can read any data that suffices.
+
+A method needs pairs, a ranking, scores, labels or demonstrations; a file may hold another of them.
+Each function takes the view itself where the data has it, else derives it, and raises `DataError`
+where the data is of a kind that cannot give it. An empty answer means that this group's completions
+tie: there is nothing to learn from it. Every docstring says what is lost; `method` names the caller
+in the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NoReturn
+
+from suffrage.core.errors import DataError
+from suffrage.core.records import Preference, SoftPair
+
+
+def preferred_first(low: int, high: int, for_low: float, weight: float = 1.0) -> SoftPair:
+    """A pair whose `first` is the preferred one; `low` is, where neither is preferred."""
+    for_low = min(max(for_low, 0.0), 1.0)  # a quotient of sums may miss the ends by a rounding
+    if for_low < 0.5:
+        return SoftPair(first=high, second=low, probability=1 - for_low, weight=weight)
+    return SoftPair(first=low, second=high, probability=for_low, weight=weight)
+
+
+def as_pairs(preference: Preference, method: str = "this method") -> tuple[SoftPair, ...]:
+    """Pairs; else every two completions that ranks, scores or labels tell apart, as certain.
+
+    Loses how far apart two scores or ranks are; completions that tie give no pair. Labels give
+    pairs only in a group that has both desirable and undesirable completions.
+    """
+    if preference.pairs:
+        return preference.pairs
+    both_labels = {True, False} <= set(preference.labels or ())
+    if preference.ranks is None and preference.scores is None and not both_labels:
+        _refuse(preference, "pairs", method)
+    worth = _worth(preference)
+    return tuple(
+        preferred_first(low, high, float(worth[low] > worth[high]))
+        for low, high in combinations(sorted(worth), 2)
+        if worth[low] != worth[high]
+    )
+
+
+def best_versus_worst(preference: Preference, method: str = "this method") -> tuple[SoftPair, ...]:
+    """One pair, the best completion against the worst, the first of equals. Loses all between.
+
+    Where these two were never compared, the pair whose votes are surest.
+    """
+    pairs = as_pairs(preference, method)
+    worth = _worth(preference) or _worth_by_pairs(pairs)
+    ends = {chosen(worth, key=worth.__getitem__, default=0) for chosen in (max, min)}
+    between = [pair for pair in pairs if {pair.first, pair.second} == ends]
+    return tuple(between[:1] or sorted(pairs, key=lambda pair: -pair.probability)[:1])
+
+
+def as_ranking(preference: Preference, method: str = "this method") -> tuple[float, ...]:
+    """Ranks, 1 is best; else places by score; else Borda's count if every pair was compared.
+
+    Completions that tie share the mean of their places. Loses distances, and how sure votes were.
+    """
+    if preference.ranks is not None:
+        return preference.ranks
+    if preference.scores is not None:
+        return places(preference.scores)
+    size = 1 + max((max(pair.first, pair.second) for pair in preference.pairs), default=-1)
+    ranks = ranks_from_pairs(preference.pairs, size)
+    return ranks if ranks is not None else _refuse(preference, "a ranking", method)
+
+
+def as_scores(preference: Preference, method: str = "this method") -> tuple[float, ...]:
+    """Scores; else, from a ranking, the share of the other completions each one beats (0 to 1).
+
+    Derived scores have invented distances: one place is as far from the next as any other.
+    """
+    if preference.scores is not None:
+        return preference.scores
+    ranks = as_ranking(preference, method)
+    return tuple((len(ranks) - rank) / max(len(ranks) - 1, 1) for rank in ranks)
+
+
+def as_labels(preference: Preference, method: str = "this method") -> tuple[tuple[int, bool], ...]:
+    """(completion, desirable) for each labelled one; else winners and losers.
+
+    From pairs, ranks or scores, a completion above the middle of its group is desirable and one
+    below is not: better than its rivals is taken for good, which it need not be.
+    """
+    if preference.labels is not None:
+        found = enumerate(preference.labels)
+        return tuple((place, label) for place, label in found if label is not None)
+    wins = _worth_by_pairs(as_pairs(preference, method))
+    return tuple((place, share > 0) for place, share in sorted(wins.items()) if share != 0)
+
+
+def as_demonstrations(preference: Preference, method: str = "this method") -> tuple[int, ...]:
+    """Completions to imitate; else the desirable ones; else the best (all of them where tied).
+
+    Loses everything said of the others.
+    """
+    if preference.demonstrations:
+        return preference.demonstrations
+    if preference.labels is not None:
+        return tuple(place for place, good in as_labels(preference) if good)
+    if not any((preference.pairs, preference.ranks, preference.scores)):
+        _refuse(preference, "demonstrations", method)
+    worth = _worth(preference) or _worth_by_pairs(preference.pairs)
+    best = max(worth.values())
+    return tuple(place for place, value in sorted(worth.items()) if value == best)
+
+
+def ranks_from_pairs(pairs: Sequence[SoftPair], size: int) -> tuple[float, ...] | None:
+    """Places by Borda's count; None unless each two of the `size` completions were compared."""
+    compared = {frozenset((pair.first, pair.second)) for pair in pairs}
+    if size < 2 or len(compared) < size * (size - 1) // 2:
+        return None
+    wins = _worth_by_pairs(pairs)
+    return places([wins[place] for place in range(size)])
+
+
+def places(scores: Sequence[float]) -> tuple[float, ...]:
+    """1 for the highest score; equal scores share the mean of their places."""
+    return tuple(
+        1.0 + sum(other > score for other in scores) + (list(scores).count(score) - 1) / 2
+        for score in scores
+    )
+
+
+def _worth(preference: Preference) -> dict[int, float]:
+    """A figure a completion, higher is better, from scores, ranks or labels; empty if none."""
+    if preference.scores is not None:
+        return dict(enumerate(preference.scores))
+    if preference.ranks is not None:
+        return {place: -rank for place, rank in enumerate(preference.ranks)}
+    found = enumerate(preference.labels or ())
+    return {place: float(label) for place, label in found if label is not None}
+
+
+def _worth_by_pairs(pairs: Sequence[SoftPair]) -> dict[int, float]:
+    """Votes won less votes lost, each pair as one (Borda); rounded, so that ties are ties."""
+    worth: dict[int, float] = {}
+    for pair in pairs:
+        lead = 2 * pair.probability - 1
+        worth[pair.first] = worth.get(pair.first, 0.0) + lead
+        worth[pair.second] = worth.get(pair.second, 0.0) - lead
+    return {place: round(value, 9) for place, value in worth.items()}
+
+
+_VIEWS = {  # what a preference may hold, and how a message calls it
+    "pairs": "pairs that leave some completions uncompared",
+    "ranks": "rankings",
+    "scores": "scores",
+    "labels": "labels of single completions",
+    "demonstrations": "demonstrations",
+}
+
+
+def _refuse(preference: Preference, view: str, method: str) -> NoReturn:
+    held = " and ".join(name for field, name in _VIEWS.items() if getattr(preference, field))
+    found = f"{held} only" if held else "no preference"
+    raise DataError(
+        f"{method} learns from {view}, and this data holds {found}; use a method that can learn "
+        "from that, or collect comparisons of the completions."
+    )

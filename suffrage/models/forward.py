@@ -1,0 +1,145 @@
+"""The one forward: from a forest to log-probabilities, values and scores.
+
+Hidden states come from the model's backbone; the vocabulary is met only where a completion token is
+predicted, in chunks, so that logits of the whole batch never stand in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from suffrage.core.errors import ModelError
+from suffrage.data.encode import Tree
+from suffrage.data.forest import PADDING, Forest, Layout, pack
+
+CHUNK_ELEMENTS = 1 << 24  # logits computed at a time: 64 MiB in single precision
+TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
+
+
+def hidden_states(model: PreTrainedModel, forest: Forest) -> Tensor:
+    """(R * L, D): the last hidden state of every token, rows laid end to end."""
+    states = model.base_model(
+        input_ids=forest.input_ids_RL,
+        attention_mask=_attention_mask(model, forest),
+        position_ids=forest.position_ids_RL,
+        use_cache=False,
+    ).last_hidden_state
+    return cast(Tensor, states.flatten(0, 1))
+
+
+def _attention_mask(model: PreTrainedModel, forest: Forest) -> Tensor:
+    if forest.layout == "plain":
+        return (forest.tree_RL != PADDING).long()
+    visible_R1LL = forest.visible_RLL()[:, None]
+    if model.config._attn_implementation == "sdpa":
+        return visible_R1LL
+    lowest = torch.finfo(model.dtype).min
+    return torch.zeros_like(visible_R1LL, dtype=model.dtype).masked_fill(~visible_R1LL, lowest)
+
+
+def head_logits(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:
+    """(N, V) logits in at least single precision, with the scalings that some families apply."""
+    head = model.get_output_embeddings()
+    logits = at_least_single(head(hidden_ND))
+    config = model.config
+    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+    logits = logits if scale == 1 else logits * scale
+    cap = getattr(config, "final_logit_softcapping", None)
+    return cast(Tensor, cap * torch.tanh(logits / cap) if cap else logits)
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision as single; double stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def token_logps(
+    model: PreTrainedModel, forest: Forest, hidden: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
+    """(N,): log-probability of each scored token.
+
+    hidden: what `hidden_states` returned for the same forest, to share one forward.
+    temperature: divides the logits, as it did when the tokens were sampled.
+    """
+    states = hidden_states(model, forest) if hidden is None else hidden
+    hidden_ND = states[forest.predictor_N]
+    vocab = model.get_output_embeddings().weight.shape[0]
+    size = max(1, CHUNK_ELEMENTS // vocab)
+    if hidden_ND.shape[0] <= size:
+        return _logps(model, hidden_ND, forest.target_N, temperature)
+    parts = zip(hidden_ND.split(size), forest.target_N.split(size), strict=True)
+    chunks = [
+        # Recomputed in the backward pass: only one chunk's logits live at a time.
+        checkpoint(_logps, model, part, target, temperature, use_reentrant=False)
+        for part, target in parts
+    ]
+    return torch.cat(chunks)
+
+
+def _logps(
+    model: PreTrainedModel, hidden_ND: Tensor, target_N: Tensor, temperature: float
+) -> Tensor:
+    logits_NV = head_logits(model, hidden_ND)
+    logits_NV = logits_NV if temperature == 1 else logits_NV / temperature
+    chosen_N = logits_NV.gather(1, target_N[:, None]).squeeze(1)
+    return chosen_N - logits_NV.logsumexp(1)
+
+
+def branch_sums(values_N: Tensor, forest: Forest) -> Tensor:
+    """(B,): a value per scored token summed over each branch."""
+    zeros_B = torch.zeros(forest.branches, dtype=values_N.dtype, device=values_N.device)
+    return zeros_B.index_add(0, forest.branch_N, values_N)
+
+
+def branch_lengths(forest: Forest) -> Tensor:
+    """(B,): scored tokens in each branch."""
+    return branch_sums(torch.ones_like(forest.branch_N, dtype=torch.float32), forest)
+
+
+def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
+    """The forest layout where the model computes it right, else plain."""
+    if _has_local_attention(model.config):
+        return "plain"
+    with torch.no_grad():
+        plain, packed = (pack(trees, kind).to(model.device) for kind in ("plain", "forest"))
+        expected = hidden_states(model, plain)[plain.predictor_N]
+        try:
+            found = hidden_states(model, packed)[packed.predictor_N]
+        except (TypeError, ValueError, RuntimeError, IndexError):
+            return "plain"  # the architecture refuses a mask of four dimensions
+    error = (found - expected).abs().max() / expected.abs().max()
+    return "forest" if error < TOLERANCE else "plain"
+
+
+def _has_local_attention(config: Any) -> bool:
+    """Windows longer than the probe would pass it unseen, so they are read from the config."""
+    # GPT-Neo calls them attention_layers and its full ones global.
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if kinds:
+        return any(kind not in ("full_attention", "global") for kind in kinds)
+    return bool(getattr(config, "sliding_window", None))
+
+
+def check_head(model: PreTrainedModel, trees: Sequence[Tree]) -> None:
+    """Refuse a model whose head does what `head_logits` does not know."""
+    forest = pack(trees, "plain").to(model.device)
+    with torch.no_grad():
+        found = head_logits(model, hidden_states(model, forest))
+        expected = model(
+            input_ids=forest.input_ids_RL,
+            attention_mask=_attention_mask(model, forest),
+            position_ids=forest.position_ids_RL,
+            use_cache=False,
+        ).logits.flatten(0, 1)
+    real = (forest.tree_RL != PADDING).flatten()
+    if not torch.allclose(found[real], expected[real].float(), atol=TOLERANCE, rtol=TOLERANCE):
+        raise ModelError(
+            f"{type(model).__name__} computes its logits in a way Suffrage does not know; "
+            "please report the model's name."
+        )

@@ -1,0 +1,54 @@
+"""From prompts to groups: each with n completions sampled from one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from suffrage.core.errors import DataError
+from suffrage.core.records import Completion, Group, Prompt, short_id
+from suffrage.data.encode import Overlong
+from suffrage.models.language_model import LanguageModel
+from suffrage.models.sample import Sampling, sample
+
+
+def generate(
+    bundle: LanguageModel,
+    prompts: Sequence[Prompt],
+    n: int,
+    sampling: Sampling,
+    *,
+    overlong: Overlong = "refuse",
+    name: str | None = None,
+) -> list[Group]:
+    """A group for each prompt that fits, with `n` completions marked as coming from `name`.
+
+    More new tokens than half the context are cut to that half, so that every model can answer.
+    """
+    encoder = bundle.encoder(overlong)
+    sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, bundle.context // 2))
+    fitting = [
+        (prompt, tokens)
+        for prompt in prompts
+        if (tokens := encoder.fits(prompt, encoder.prompt(prompt), sampling.max_new_tokens))
+    ]
+    if not fitting:
+        raise DataError("no prompt fits in the model's context; pass --overlong cut.")
+    sampled = sample(bundle, [tokens for _, tokens in fitting], n, sampling)
+    settings = {k: v for k, v in asdict(sampling).items() if k not in ("seed", "batch_size")}
+    source = name or bundle.name
+    groups = []
+    for (prompt, tokens), own in zip(fitting, sampled, strict=True):
+        completions = tuple(
+            Completion(
+                id=short_id(prompt.id, source, str(sampling.seed), str(k)),
+                prompt_id=prompt.id,
+                text=encoder.text(prompt, tokens, s.tokens),
+                source=source,
+                seed=sampling.seed,
+                settings={**settings, "finished": s.finished},
+            )
+            for k, s in enumerate(own)
+        )
+        groups.append(Group(prompt=prompt, completions=completions))
+    return groups

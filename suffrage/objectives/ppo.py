@@ -1,0 +1,97 @@
+"""Proximal policy optimisation on token sequences: four functions and whitening.
+
+Sequences are padded to (B, T) with a mask that is 1 on real completion tokens; whatever stands in
+the padding never reaches a result (1707.06347; details in 2403.17031).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOOptions:
+    """PPO's options; the defaults are those of 2403.17031, but for `temperature`.
+
+    samples: completions a prompt in each rollout.
+    ppo_epochs, minibatches: passes over a rollout and the parts of each pass.
+    kl_coef: strength of the anchor to the reference.
+    missing_end_penalty: subtracted from the score of a completion without an end token.
+    """
+
+    samples: int = 1
+    max_new_tokens: int = 64
+    temperature: float = 1.0
+    ppo_epochs: int = 4
+    minibatches: int = 1
+    kl_coef: float = 0.05
+    clip: float = 0.2
+    value_clip: float = 0.2
+    value_coef: float = 0.1
+    gamma: float = 1.0
+    lam: float = 0.95
+    missing_end_penalty: float = 1.0
+
+
+def kl_rewards(
+    logps_BT: Tensor, reference_BT: Tensor, score_B: Tensor, mask_BT: Tensor, *, kl_coef: float
+) -> Tensor:
+    """(B, T) rewards: -kl_coef (log p - log p_ref) on every token, plus the score on the last.
+
+    The anchor to the reference, token by token (1909.08593, eq. 2).
+    """
+    rewards_BT = -kl_coef * (logps_BT - reference_BT) * mask_BT
+    last_B = mask_BT.sum(1).long() - 1
+    rows_B = torch.arange(len(last_B), device=last_B.device)
+    return rewards_BT.index_put((rows_B, last_B), score_B, accumulate=True)
+
+
+def gae(
+    rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, *, gamma: float, lam: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation (1506.02438, eq. 16).
+
+        delta_t = R_t + gamma V_{t+1} - V_t      A_t = delta_t + gamma lam A_{t+1}
+
+    The value after the last real token is 0. Returns advantages and returns A + V, both (B, T).
+    """
+    values_BT = values_BT * mask_BT
+    advantages_BT = torch.zeros_like(values_BT)
+    next_value_B = next_advantage_B = torch.zeros_like(values_BT[:, 0])
+    for t in range(values_BT.shape[1] - 1, -1, -1):
+        delta_B = rewards_BT[:, t] + gamma * next_value_B - values_BT[:, t]
+        next_advantage_B = (delta_B + gamma * lam * next_advantage_B) * mask_BT[:, t]
+        next_value_B = values_BT[:, t]
+        advantages_BT[:, t] = next_advantage_B
+    return advantages_BT, (advantages_BT + values_BT) * mask_BT
+
+
+def policy_loss(
+    logps_N: Tensor, old_logps_N: Tensor, advantages_N: Tensor, *, clip: float
+) -> tuple[Tensor, Tensor]:
+    """Clipped surrogate of each token (1707.06347, eq. 7): max(-A rho, -A clip(rho, 1 +- clip)).
+
+    Returns losses and whether the clip was active (detached), both (N,).
+    """
+    ratio_N = torch.exp(logps_N - old_logps_N)
+    free_N = -advantages_N * ratio_N
+    clipped_N = -advantages_N * ratio_N.clamp(1 - clip, 1 + clip)
+    return torch.maximum(free_N, clipped_N), (clipped_N > free_N).detach().float()
+
+
+def value_loss(values_N: Tensor, old_values_N: Tensor, returns_N: Tensor, *, clip: float) -> Tensor:
+    """(N,) 1/2 max((V - R)^2, (clip(V, V_old +- clip) - R)^2): no step far from the old value."""
+    clipped_N = old_values_N + (values_N - old_values_N).clamp(-clip, clip)
+    return 0.5 * torch.maximum((values_N - returns_N) ** 2, (clipped_N - returns_N) ** 2)
+
+
+def whiten(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the real tokens; 0 in the padding."""
+    count = mask_BT.sum()
+    mean = (values_BT * mask_BT).sum() / count
+    centred_BT = (values_BT - mean) * mask_BT
+    variance = (centred_BT**2).sum() / count
+    return centred_BT * torch.rsqrt(variance + 1e-8)

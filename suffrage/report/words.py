@@ -1,0 +1,65 @@
+"""The page's own words in each language, from one catalogue file a language.
+
+Content (prompts, answers, names) stays in whatever language it is; only the interface is
+translated. A missing key is a bug and raises `KeyError`; a test holds the catalogues equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from suffrage.core.errors import SettingsError, nearest
+
+LANGUAGES = {"en": "en", "zh": "zh-Hant"}  # catalogue -> the page's lang attribute
+
+
+@dataclass(frozen=True)
+class Words:
+    """One language's catalogue."""
+
+    lang: str
+    entries: dict[str, str]
+
+    @property
+    def html_lang(self) -> str:
+        return LANGUAGES[self.lang]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The entry with `{name}` places filled; values are never read as templates."""
+        return self.entries[key].format(**values)
+
+    def known(self, key: str, otherwise: str) -> str:
+        """The entry, or `otherwise` for a name the catalogue does not hold."""
+        return self.entries.get(key, otherwise)
+
+    def join(self, parts: list[str]) -> str:
+        """`a, b and c`, as the language writes it."""
+        if len(parts) < 2:
+            return "".join(parts)
+        head = self.entries["list.comma"].join(parts[:-1])
+        return f"{head}{self.entries['list.and']}{parts[-1]}"
+
+
+def load_words(lang: str) -> Words:
+    """The catalogue of `lang`; `SettingsError` when there is none."""
+    if lang not in LANGUAGES:
+        raise SettingsError(f"no report language {lang!r}; {nearest(lang, LANGUAGES)}")
+    return Words(lang, _entries(lang))
+
+
+@cache
+def _entries(lang: str) -> dict[str, str]:
+    text = (files("suffrage.report") / "strings" / f"{lang}.yaml").read_text(encoding="utf-8")
+    return dict(_flat("", yaml.safe_load(text)))
+
+
+def _flat(prefix: str, tree: dict[str, object]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        pairs += _flat(f"{prefix}{key}.", value) if isinstance(value, dict) else []
+        pairs += [(f"{prefix}{key}", value)] if isinstance(value, str) else []
+    return pairs

@@ -1,0 +1,82 @@
+"""The settings of a training run, one place for the command line, recipes and Python."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from suffrage.core.errors import SettingsError, nearest
+from suffrage.data.encode import Overlong
+from suffrage.train.loop import Schedule
+
+# Learning rates that work at 1 M and at 7 B parameters; between them the size decides.
+LEARNING_RATES = {
+    "sft": (1e-3, 2e-5),
+    "reward": (5e-4, 1e-5),
+    "dpo": (2e-4, 5e-7),
+    "ppo": (3e-4, 1e-6),
+}
+
+
+class TrainSettings(BaseModel):
+    """What every method takes; a method's own options are in `options`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    model: str
+    data: str
+    seed: int = Field(0, description="decides every random choice")
+    epochs: float = Field(1, gt=0, description="passes over the data")
+    batch_size: int = Field(16, ge=1, description="prompts in an optimiser step")
+    lr: float | None = Field(None, gt=0, description="learning rate; unset: from the model's size")
+    schedule: Schedule = Field("linear", description="how the rate decays after warm-up")
+    warmup: float = Field(0.1, ge=0, le=1, description="share of the steps that warm up")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay")
+    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    data_size: int | None = Field(None, ge=1, description="use the first n rows")
+    support_ratio: float | None = Field(
+        None, description="stance files: share of rows that prefer the supporting answer"
+    )
+    holdout: float = Field(0.0, ge=0, lt=1, description="share of the prompts kept for evaluation")
+    eval_data: str | None = Field(None, description="a file to evaluate on")
+    eval_every: int = Field(0, ge=0, description="steps between evaluations; 0: start and end")
+    max_length: int | None = Field(
+        None, ge=2, description="most tokens; unset: the model's context"
+    )
+    overlong: Overlong = Field(
+        "refuse", description="longer rows: refuse, skip, or cut (keep a prompt's end)"
+    )
+    checkpoint_every: int = Field(0, ge=0, description="steps; 0: every 20 seconds")
+    microbatch_tokens: int = Field(8192, ge=1, description="tokens computed at once")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def make_settings(**values: Any) -> TrainSettings:
+    """Settings from names and values; `SettingsError` names the one that does not fit."""
+    unknown = sorted(set(values) - set(TrainSettings.model_fields))
+    if unknown:
+        known = nearest(unknown[0], TrainSettings.model_fields)
+        raise SettingsError(f"there is no setting {unknown[0]!r}; {known}")
+    try:
+        return TrainSettings(**values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
+        message = problem["msg"].lower()
+        raise SettingsError(f"{name} is {problem['input']!r}: {message}.") from error
+
+
+def learning_rate(method: str, parameters: int) -> float:
+    """Interpolated in the logarithm of the size between 1 M and 7 B parameters.
+
+    Small models need, and stand, far larger steps: one rate cannot serve both.
+    """
+    small, large = LEARNING_RATES[method]
+    share = (math.log(max(parameters, 1)) - math.log(1e6)) / (math.log(7e9) - math.log(1e6))
+    share = min(max(share, 0.0), 1.0)
+    rate = math.exp((1 - share) * math.log(small) + share * math.log(large))
+    return float(f"{rate:.2g}")

@@ -1,0 +1,127 @@
+"""The world's own language model: a small Llama trained here, at first use, on the world's text.
+
+No weights are shipped or downloaded. The model is kept under the user's cache folder in a place
+named by everything that made it, so a change of grammar, size or training makes a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+from suffrage.core.files import build_folder
+from suffrage.core.keys import content_key
+from suffrage.core.runs import RunDirectory
+from suffrage.data.encode import Branch, Tree
+from suffrage.models.language_model import LanguageModel, describe
+from suffrage.train.examples import Batches, Example
+from suffrage.train.loop import LoopSettings, Optimiser, train
+from suffrage.train.offline import SFT, OfflineStep, count_tokens
+from suffrage.worlds.adaptation import World, load_world
+from suffrage.worlds.tokenizer import ASSISTANT, BEGIN, END, USER, train_tokenizer
+
+VERSION = 1  # raise when a change below makes another model from the same settings
+TOKENIZER_DOCUMENTS = 8000
+
+
+@dataclass(frozen=True)
+class BaseModelSettings:
+    """Everything besides the world's text that determines the base model."""
+
+    lang: str
+    seed: int = 0
+    vocabulary: int = 2048
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    documents: int = 20_000
+    batch_size: int = 24
+    learning_rate: float = 5e-3
+
+    def key(self, world: World) -> str:
+        text = world.corpus(500, self.seed) + [("", p) for p in world.passages(100, self.seed)]
+        return content_key(VERSION, asdict(self), text)
+
+
+def cache_folder() -> Path:
+    """Where trained base models are kept: $SUFFRAGE_CACHE, else the user's cache folder."""
+    stated = os.environ.get("SUFFRAGE_CACHE")
+    if stated:
+        return Path(stated)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "suffrage"
+
+
+def base_model(settings: BaseModelSettings) -> tuple[Path, bool]:
+    """The model's folder, trained first if need be, and whether it was there already."""
+    world = load_world(settings.lang)
+    folder = cache_folder() / "models" / f"adaptation-{settings.lang}-{settings.key(world)}"
+    if (folder / "config.json").exists():
+        return folder, True
+    bundle = _train(settings, world, folder.with_name(folder.name + ".run"))
+    return build_folder(folder, bundle.save), False
+
+
+def _train(settings: BaseModelSettings, world: World, run: Path) -> LanguageModel:
+    documents = _documents(world, settings)
+    texts = [question + answer for question, answer in documents]
+    tokenizer = train_tokenizer(texts[:TOKENIZER_DOCUMENTS], settings.vocabulary)
+    set_seed(settings.seed)
+    model = LlamaForCausalLM(_config(settings, tokenizer))
+    bundle = describe(f"base-{settings.lang}", model, tokenizer)
+    examples = [_example(bundle, pair, number) for number, pair in enumerate(documents)]
+    batches = Batches(len(examples), settings.batch_size, settings.seed)
+    loop = LoopSettings(
+        steps=batches.per_epoch,
+        learning_rate=settings.learning_rate,
+        schedule="cosine",
+        warmup=0.05,
+        weight_decay=0.01,
+    )
+    optimiser = Optimiser({"model": model}, loop)
+    step = OfflineStep(
+        examples, batches, SFT(bundle), count_tokens, optimiser, bundle.layout, bundle.device, 8192
+    )
+    run.mkdir(parents=True, exist_ok=True)
+    train(RunDirectory(run), optimiser, step, label="base model")
+    return bundle
+
+
+def _documents(world: World, settings: BaseModelSettings) -> list[tuple[str, str]]:
+    """Conversations and, one in nine, plain passages: what is given and what is to be learned."""
+    chats = [
+        (f"{BEGIN}{USER}{question}{END}{ASSISTANT}", f"{answer}{END}")
+        for question, answer in world.corpus(settings.documents, settings.seed)
+    ]
+    passages = world.passages(settings.documents // 8, settings.seed)
+    # Mixed, because the tokenizer is trained on the first of them.
+    mixed = chats + [(BEGIN, f"{passage}{END}") for passage in passages]
+    random.Random(settings.seed).shuffle(mixed)
+    return mixed
+
+
+def _config(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden,
+        intermediate_size=3 * settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+
+
+def _example(bundle: LanguageModel, document: tuple[str, str], number: int) -> Example:
+    given, learned = (
+        bundle.tokenizer(text, add_special_tokens=False)["input_ids"] for text in document
+    )
+    return Example(str(number), Tree(given, (Branch(learned),)))

@@ -1,0 +1,118 @@
+"""Reward models and critics: where they read, how they are stored, and what anyone else reads."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from suffrage.core.errors import ModelError
+from suffrage.data.forest import pack
+from suffrage.models.scalar_head import (
+    OFFSET,
+    ScalarModel,
+    from_language_model,
+    load_reward,
+    score_trees,
+    scores,
+    values,
+)
+
+CPU = torch.device("cpu")
+TREES = [tiny.tree(1, 9, (4, 21, 13)), tiny.tree(2, 3, (11, 2)), tiny.tree(3, 5, (1,))]
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def scalar(request: pytest.FixtureRequest) -> ScalarModel:
+    return from_language_model(tiny.bundle(request.param), seed=6)
+
+
+def paths() -> list[list[int]]:
+    return [[*tree.trunk, *branch.tokens] for tree in TREES for branch in tree.branches]
+
+
+def test_the_backbone_is_the_language_models_and_the_head_is_new():
+    base = tiny.bundle()
+    made = from_language_model(base, seed=6)
+    for name, tensor in base.model.base_model.state_dict().items():
+        assert torch.equal(made.model.base_model.state_dict()[name], tensor), name
+    assert torch.equal(from_language_model(base, seed=6).model.score.weight, made.model.score.weight)
+    assert not torch.equal(
+        from_language_model(base, seed=7).model.score.weight, made.model.score.weight
+    )
+    made.model.base_model.get_input_embeddings().weight.data.zero_()
+    assert base.model.get_input_embeddings().weight.abs().sum() > 0  # nothing is shared
+
+
+def test_the_head_starts_with_variance_one_over_width_plus_one():
+    heads = [from_language_model(tiny.bundle(), seed).model.score.weight for seed in range(60)]
+    # 60 heads of 16 numbers: the standard error of the deviation is 2.3 %
+    assert torch.stack(heads).std().item() == pytest.approx(17**-0.5, rel=0.08)
+
+
+@torch.no_grad()
+def test_scores_are_read_at_the_last_token_and_values_before_each_scored_one(scalar):
+    packed = pack(TREES, "forest")
+    found, before = scores(scalar, packed), values(scalar, packed).tolist()
+    hidden = [scalar.model.base_model(torch.tensor([p])).last_hidden_state[0] for p in paths()]
+    heads = [(scalar.model.score(states).squeeze(1)).tolist() for states in hidden]
+    assert found.tolist() == pytest.approx([head[-1] for head in heads], abs=1e-5)
+    starts = [len(tree.trunk) for tree in TREES for _ in tree.branches]
+    expected = [v for head, start in zip(heads, starts, strict=True) for v in head[start - 1 : -1]]
+    assert before == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("budget", [1, 40, 10_000])
+def test_scoring_in_parts_changes_nothing(scalar, budget):
+    with torch.no_grad():
+        expected = scores(scalar, pack(TREES, "plain"))
+    found = score_trees(scalar, TREES, budget)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_trees_have_no_scores(scalar):
+    assert score_trees(scalar, []).shape == (0,)
+
+
+@torch.no_grad()
+def test_anyone_can_load_a_saved_reward_model(scalar, tmp_path):
+    """transformers alone gives our score at the last token, in a padded batch too."""
+    scalar.base.save(tmp_path / "model")
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    longest = max(map(len, paths()))
+    padded = torch.tensor([path + [0] * (longest - len(path)) for path in paths()])
+    mask = torch.tensor([[int(i < len(path)) for i in range(longest)] for path in paths()])
+    logits = theirs(padded, attention_mask=mask).logits
+    assert logits.shape == (6, 1)
+    found = score_trees(load_reward(tmp_path / "model", CPU), TREES)
+    torch.testing.assert_close(found, logits[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_offset_is_kept_and_taken_off(scalar, tmp_path):
+    before = score_trees(scalar, TREES)
+    setattr(scalar.model.config, OFFSET, 1.75)
+    scalar.base.save(tmp_path / "model")
+    loaded = load_reward(tmp_path / "model", CPU)
+    assert loaded.offset == 1.75
+    torch.testing.assert_close(score_trees(loaded, TREES), before - 1.75)
+
+
+def test_a_loaded_reward_model_is_frozen_and_a_copy_is_its_own(scalar, tmp_path):
+    scalar.base.save(tmp_path / "model")
+    loaded = load_reward(tmp_path / "model", CPU)
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+    copied = loaded.copy()
+    copied.model.score.weight.data.zero_()
+    assert loaded.model.score.weight.abs().sum() > 0
+
+
+def test_a_language_model_is_no_reward_model(tmp_path):
+    with pytest.raises(ModelError, match=r"is no reward model .*; train one with `suffrage train"):
+        load_reward(tiny.saved(tmp_path / "lm"), CPU)
+
+
+def test_a_family_without_classifiers_is_refused_in_a_sentence():
+    with pytest.raises(ModelError, match="GraniteForCausalLM has no sequence classifier"):
+        from_language_model(tiny.bundle("granite"), seed=0)
