@@ -1,12 +1,30 @@
-"""What every test stands on: no network, and Hypothesis without deadlines or surprises."""
+"""What every test stands on: no network, Hypothesis without surprises, and material of others."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download must fail, not wait
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("suite")
+
+REAL = Path(os.environ.get("SUFFRAGE_REAL", Path(__file__).parents[1] / ".." / "shared" / "real"))
+
+
+@pytest.fixture
+def real_path() -> Callable[[str], Path]:
+    """A function from a name under the folder of real material to its path; skips without it."""
+
+    def find(name: str) -> Path:
+        path = REAL / name
+        if not path.exists():
+            pytest.skip(f"no real material at {path}; set SUFFRAGE_REAL to its folder")
+        return path
+
+    return find

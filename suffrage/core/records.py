@@ -12,7 +12,7 @@ import hashlib
 from collections import Counter
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Json = Any  # whatever the json module reads and writes
 Meta = dict[str, Json]
@@ -125,6 +125,13 @@ class Judgment(Record):
     reason: str = ""
     supersedes: str | None = None  # the id of the judgment this one corrects
 
+    @field_validator("value", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: Json) -> Json:
+        if isinstance(value, bool):  # pydantic would take true for 1
+            raise ValueError(f"found {value}, which no kind of judgment has")
+        return value
+
     @model_validator(mode="after")
     def _value_fits_kind(self) -> Self:
         _CHECKS[self.kind](self)
@@ -135,7 +142,7 @@ class Judgment(Record):
 
 def _one_of(allowed: tuple[str | int, ...], judged: int) -> Any:
     def check(judgment: Judgment) -> None:
-        if isinstance(judgment.value, bool) or judgment.value not in allowed:
+        if judgment.value not in allowed:
             raise ValueError(f"a {judgment.kind} is one of {allowed}, found {judgment.value!r}")
         if len(set(judgment.completions)) != judged or len(judgment.completions) != judged:
             raise ValueError(f"a {judgment.kind} judges {judged} different completions")

@@ -60,7 +60,7 @@ class Checkpoints:
             state: dict[str, Any] = read_json(folder / "state.json")
         except Exception as error:  # each library has its own kind for a damaged file
             raise RunError(
-                f"{folder} is damaged ({error}); delete it to start this run again."
+                f"{folder} is damaged ({type(error).__name__}); delete it to start this run again."
             ) from error
         return state
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -117,13 +118,23 @@ def pick_device() -> torch.device:
 
 
 def from_pretrained(auto: Any, place: str, name: str | Path, **options: Any) -> PreTrainedModel:
-    """Load weights in single precision; one sentence when that fails."""
+    """Load weights in single precision; one sentence when that fails or some are missing."""
+    model: PreTrainedModel
     try:
-        model: PreTrainedModel = auto.from_pretrained(
-            place, dtype=torch.float32, trust_remote_code=False, **options
+        model, found = auto.from_pretrained(
+            place,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name} cannot be loaded as a model: {_first_line(error)}") from error
+    if missing := sorted(found["missing_keys"]):
+        raise ModelError(
+            f"{name} holds no weights for {missing[0]}, which {type(model).__name__} needs; choose "
+            "a model of that kind."
+        )
     return model
 
 

@@ -102,7 +102,8 @@ def test_where_tokens_merge_across_the_seam_the_trunk_ends_before_it():
 
 
 @given(
-    st.text("thea bing中文", max_size=10), st.lists(st.text("thea bing中文", max_size=8), max_size=3)
+    st.text("thea bing中文", max_size=10),
+    st.lists(st.text("thea bing中文", max_size=8), max_size=3),
 )
 def test_trunk_and_branch_are_the_tokens_of_the_whole_text(prompt, texts):
     tokenizer = tiny.tokenizer(bos=True)

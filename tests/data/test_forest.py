@@ -180,7 +180,7 @@ def test_log_probabilities_are_the_models_own(family):
 
 @pytest.mark.parametrize("layout", ["forest", "plain"])
 def test_what_stands_in_the_padding_does_not_matter(layout):
-    modules, figures = makers("llama", torch.float64)
+    _, figures = makers("llama", torch.float64)
     forest = pack(MIXED, layout)
     padding = forest.tree_RL == PADDING
     assert bool(padding.any())

@@ -37,7 +37,9 @@ def test_the_backbone_is_the_language_models_and_the_head_is_new():
     made = from_language_model(base, seed=6)
     for name, tensor in base.model.base_model.state_dict().items():
         assert torch.equal(made.model.base_model.state_dict()[name], tensor), name
-    assert torch.equal(from_language_model(base, seed=6).model.score.weight, made.model.score.weight)
+    assert torch.equal(
+        from_language_model(base, seed=6).model.score.weight, made.model.score.weight
+    )
     assert not torch.equal(
         from_language_model(base, seed=7).model.score.weight, made.model.score.weight
     )

@@ -19,7 +19,9 @@ def tensors(*values: float) -> tuple[Tensor, ...]:
     return tuple(torch.tensor([value], dtype=torch.float64) for value in values)
 
 
-def dpo(first: float, second: float, ref_first: float, ref_second: float, p: float, **options: float):
+def dpo(
+    first: float, second: float, ref_first: float, ref_second: float, p: float, **options: float
+):
     return dpo_loss(*tensors(first, second, ref_first, ref_second, p), **options)
 
 

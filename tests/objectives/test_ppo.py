@@ -121,7 +121,9 @@ def test_whitening_looks_at_real_tokens_only(junk):
     found = whiten(rows([1.0, 4.0, 7.0], [2.0], junk), MASK)
     # mean 3.5, variance (6.25 + .25 + 12.25 + 2.25) / 4 = 5.25
     deviation = 5.25**0.5
-    assert found[0, :3].tolist() == pytest.approx([-2.5 / deviation, 0.5 / deviation, 3.5 / deviation])
+    assert found[0, :3].tolist() == pytest.approx(
+        [-2.5 / deviation, 0.5 / deviation, 3.5 / deviation]
+    )
     assert found[1, 0].item() == pytest.approx(-1.5 / deviation)
     assert found[MASK == 0].tolist() == [0.0] * 6
 

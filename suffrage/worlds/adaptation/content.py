@@ -139,6 +139,9 @@ def _problems(content: Content) -> Iterator[str]:
     for claim in (*content.claims.support, *content.claims.oppose, *content.claims.balanced):
         if "{work}" not in claim:
             yield f"the claim {claim!r} names no work; write {{work}} where the title belongs"
+    for name, aspect in content.aspects.items():
+        if min(len(aspect.support), len(aspect.oppose)) < 2:
+            yield f"the aspect {name!r} has a side with fewer than two arguments; add one"
     yield from _question_problems(content)
 
 

@@ -76,11 +76,15 @@ class Grammar:
         return self.join(parts).replace("{work}", work)
 
     def _arguments(self, rng: Random, stance: Stance, aspects: Sequence[str]) -> Iterator[str]:
-        sides = rng.sample(STANCES[:2], 2) if stance == "balanced" else [stance] * len(aspects)
         used: set[str] = set()
+        sides = STANCES[:2] if stance == "balanced" else [stance] * len(aspects)
         for position, (side, aspect) in enumerate(zip(sides, aspects, strict=True)):
             lines = getattr(self.content.aspects[aspect], side)
-            sentence = rng.choice([line for line in lines if line not in used] or lines)
+            half = len(lines) // 2
+            # Opening arguments and further ones: a small model then need not learn which one it
+            # has just used, only where in the answer it is.
+            fitting = lines[half:] if position else lines[:half]
+            sentence = rng.choice([line for line in fitting if line not in used] or fitting)
             used.add(sentence)
             kind = "contrast" if stance == "balanced" else "add"
             optional = stance != "balanced" and rng.random() < 0.5

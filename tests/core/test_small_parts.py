@@ -1,0 +1,97 @@
+"""Error sentences, cache keys and result files."""
+
+from __future__ import annotations
+
+import pytest
+
+from suffrage.core.errors import (
+    DataError,
+    NumericalError,
+    RunError,
+    SuffrageError,
+    UserError,
+    nearest,
+)
+from suffrage.core.files import write_json
+from suffrage.core.keys import content_key, path_key
+from suffrage.core.results import Estimate, ModelStance, StanceResult, read_result, write_result
+
+
+def test_an_error_names_file_and_row():
+    assert str(DataError("is empty.", "a.json", 3)) == "a.json, row 3: is empty."
+    assert str(DataError("is empty.", "a.json")) == "a.json: is empty."
+    assert str(DataError("is empty.")) == "is empty."
+
+
+def test_only_what_the_user_can_put_right_is_a_user_error():
+    assert issubclass(RunError, UserError)
+    assert issubclass(NumericalError, SuffrageError)
+    assert not issubclass(NumericalError, UserError)
+
+
+def test_a_name_close_to_a_known_one_is_suggested():
+    assert nearest("rewrd", ["dpo", "reward"]) == "did you mean 'reward'?"
+    assert nearest("zzz", ["b", "a"]) == "known: a, b."
+
+
+def test_equal_values_have_equal_keys_and_others_do_not():
+    assert content_key({"a": 1, "b": [2]}) == content_key({"b": [2], "a": 1})
+    values = [
+        (),
+        (None,),
+        ("",),
+        ("a", "b"),
+        ("ab",),
+        (["a", "b"],),
+        (1,),
+        (1.5,),
+        (True,),
+        ("中",),
+    ]
+    assert len({content_key(*value) for value in values}) == len(values)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        content_key(float("nan"))
+
+
+def test_the_key_of_a_folder_knows_its_files_names_and_bytes(tmp_path):
+    folder = tmp_path / "a"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "one").write_bytes(b"1")
+    keys = {path_key(folder)}
+    (folder / "two").write_bytes(b"1")
+    keys.add(path_key(folder))
+    (folder / "two").write_bytes(b"2")
+    keys.add(path_key(folder))
+    (folder / "two").rename(folder / "three")
+    keys.add(path_key(folder))
+    assert len(keys) == 4
+    folder.rename(tmp_path / "b")
+    assert path_key(tmp_path / "b") in keys  # where it lies does not matter
+    assert path_key(tmp_path / "b" / "three") != path_key(tmp_path / "b" / "sub" / "one")
+
+
+def test_a_result_makes_the_round_trip(tmp_path):
+    share = Estimate(value=0.7, low=0.55, high=0.82, n=10, unit="prompts")
+    undefined = Estimate(value=None, note="one value only")
+    stance = ModelStance(
+        model="dpo", shares={"support": share, "oppose": undefined}, prompts=10, samples=20
+    )
+    result = StanceResult(question="真人版好不好", models=(stance,))
+    write_result(tmp_path / "stance.json", result)
+    assert read_result(tmp_path / "stance.json") == result
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([], r"is no result file \(result: None\)"),
+        ({"result": "stanec"}, r"result: 'stanec'\); did you mean 'stance'\?"),
+        ({"result": ["stance"]}, "is no result file"),
+        ({"result": "stance", "models": []}, r"StanceResult.question: field required\."),
+        ({"result": "stance", "question": "?", "models": [1]}, r"StanceResult\.models\.0: "),
+    ],
+)
+def test_another_file_is_refused(tmp_path, value, reason):
+    write_json(tmp_path / "a.json", value)
+    with pytest.raises(DataError, match=r"a\.json: .*" + reason):
+        read_result(tmp_path / "a.json")

@@ -1,0 +1,220 @@
+"""SFT, reward model and DPO: the right figures whatever the split, the layout and the order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import tiny
+import torch
+from ten_groups import groups
+from torch import Tensor, nn
+
+from suffrage.models.scalar_head import from_language_model
+from suffrage.objectives.table import objective
+from suffrage.train.examples import Batches, Example, make_examples
+from suffrage.train.loop import LoopSettings, Optimiser
+from suffrage.train.offline import (
+    DPO,
+    SFT,
+    Count,
+    Losses,
+    OfflineStep,
+    Reward,
+    count_groups,
+    count_pairs,
+    count_tokens,
+    forests,
+    with_reference,
+)
+
+CPU = torch.device("cpu")
+METHODS = ("sft", "reward", "dpo")
+
+
+@dataclass
+class Method:
+    """A method on the ten groups, in double precision."""
+
+    module: nn.Module
+    examples: list[Example]
+    losses: Losses
+    count: Count
+
+    def gradient(self, examples: list[Example], layout: str, budget: int) -> tuple[float, Tensor]:
+        """The loss over all examples and its gradient, laid end to end."""
+        self.module.zero_grad()
+        total = 0.0
+        for part, forest in forests(examples, layout, CPU, budget):
+            loss_sum, _ = self.losses(part, forest)
+            (loss_sum / self.count(examples)).backward()
+            total += float(loss_sum.detach())
+        parts = [p.grad.flatten() for p in self.module.parameters() if p.grad is not None]
+        return total / self.count(examples), torch.cat(parts)
+
+    def step(self, **changes) -> OfflineStep:
+        loop = LoopSettings(steps=100, learning_rate=3e-3, schedule="constant", warmup=0)
+        fixed = {
+            "batches": Batches(len(self.examples), len(self.examples), 0),
+            "optimiser": Optimiser({"model": self.module}, loop),
+            "layout": "forest",
+            "device": CPU,
+            "budget": 200,
+        }
+        return OfflineStep(
+            self.examples, losses=self.losses, count=self.count, **{**fixed, **changes}
+        )
+
+
+def make(name: str, family: str = "llama", dtype: torch.dtype = torch.float64, **options) -> Method:
+    bundle = tiny.bundle(family)
+    bundle.model.to(dtype)
+    row = objective(name)
+    examples, _ = make_examples(groups(10), bundle.encoder(), row.view, name)
+    if name == "sft":
+        return Method(bundle.model, examples, SFT(bundle), count_tokens)
+    if name == "reward":
+        scalar = from_language_model(bundle, seed=3)
+        scalar.model.to(dtype)
+        return Method(scalar.model, examples, Reward(scalar, options), count_groups)
+    examples = with_reference(bundle.frozen_copy(), examples, 200)
+    return Method(bundle.model, examples, DPO(bundle, options), count_pairs)
+
+
+def disturb(method: Method) -> None:
+    """Away from the start, where DPO's margins are all zero."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in method.module.parameters():
+        noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+        parameter.data.add_(noise, alpha=0.05)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", METHODS)
+def test_neither_micro_batches_nor_layout_nor_order_changes_loss_or_gradient(name, family):
+    method = make(name, family, **({"beta": 0.6} if name == "dpo" else {}))
+    disturb(method)
+    loss, gradient = method.gradient(method.examples, "forest", 10**6)
+    assert float(gradient.norm()) > 1e-3
+    for layout in ("forest", "plain"):
+        for budget in (1, 90, 10**6):
+            for examples in (method.examples, method.examples[::-1]):
+                found, of_parts = method.gradient(examples, layout, budget)
+                assert found == pytest.approx(loss, rel=1e-9)
+                # transformers computes Llama's norms in single precision
+                close = 1e-10 if family == "gpt2" else 1e-5
+                assert float((of_parts - gradient).norm()) <= close * float(gradient.norm())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_moves_the_weights_alike_whatever_the_budget(name):
+    moved = []
+    for budget in (1, 10**6):
+        method = make(name, "gpt2")
+        disturb(method)
+        figures = method.step(budget=budget)(0)
+        moved.append(
+            (figures, torch.cat([p.detach().flatten() for p in method.module.parameters()]))
+        )
+    assert moved[0][0] == pytest.approx(moved[1][0], rel=1e-9)
+    torch.testing.assert_close(moved[0][1], moved[1][1], rtol=0, atol=1e-8)
+
+
+def whole_model_logps(method: Method, example: Example) -> list[float]:
+    """Each branch's summed log-probability by the plainest computation."""
+    sums = []
+    for branch in example.tree.branches:
+        path = torch.tensor([[*example.tree.trunk, *branch.tokens]])
+        logps = method.module(path).logits[0].log_softmax(-1)
+        start = len(example.tree.trunk) + branch.unscored
+        sums.append(sum(float(logps[k - 1, path[0, k]]) for k in range(start, path.shape[1])))
+    return sums
+
+
+@torch.no_grad()
+def test_the_loss_of_sft_is_the_mean_over_all_tokens():
+    method = make("sft", "gpt2")
+    total = sum(sum(whole_model_logps(method, example)) for example in method.examples)
+    tokens = sum(len(b.tokens) - b.unscored for e in method.examples for b in e.tree.branches)
+    assert method.step().evaluate(method.examples)["loss"] == pytest.approx(-total / tokens)
+
+
+@torch.no_grad()
+def test_the_loss_of_dpo_is_the_weighted_mean_over_all_pairs():
+    method = make("dpo", "gpt2", beta=0.6, label_smoothing=0.1)
+    reference = [whole_model_logps(method, example) for example in method.examples]
+    disturb(method)
+    total = weights = right = 0.0
+    for example, ref in zip(method.examples, reference, strict=True):
+        now = whole_model_logps(method, example)
+        for pair in example.pairs:
+            i, j = pair.first, pair.second
+            h = 0.6 * ((now[i] - ref[i]) - (now[j] - ref[j]))
+            p = pair.probability * 0.9 + (1 - pair.probability) * 0.1
+            total += pair.weight * (
+                p * math.log1p(math.exp(-h)) + (1 - p) * math.log1p(math.exp(h))
+            )
+            right += pair.weight * (0.5 if pair.probability == 0.5 else float(h > 0))
+            weights += pair.weight
+    found = method.step().evaluate(method.examples)
+    assert found["loss"] == pytest.approx(total / weights, rel=1e-6)
+    assert found["accuracy"] == pytest.approx(right / weights, rel=1e-6)
+
+
+@torch.no_grad()
+def test_the_loss_of_a_reward_model_is_the_mean_over_prompts_of_their_pairs():
+    method = make("reward", "gpt2", centring=0.07)
+    total = 0.0
+    for example in method.examples:
+        scores = []
+        for branch in example.tree.branches:
+            path = torch.tensor([[*example.tree.trunk, *branch.tokens]])
+            states = method.module.base_model(path).last_hidden_state
+            scores.append(float(method.module.score(states)[0, -1, 0]))
+        for pair in example.pairs:
+            a, b, p = scores[pair.first], scores[pair.second], pair.probability
+            loss = p * math.log1p(math.exp(b - a)) + (1 - p) * math.log1p(math.exp(a - b))
+            share = pair.weight / sum(other.weight for other in example.pairs)
+            total += share * (loss + 0.07 * (a + b) ** 2)
+    found = method.step().evaluate(method.examples)
+    assert found["loss"] == pytest.approx(total / len(method.examples), rel=1e-6)
+
+
+def test_dpo_starts_at_log_two_with_no_margin():
+    found = make("dpo").step()(0)
+    assert found["loss"] == pytest.approx(math.log(2), abs=1e-9)
+    assert found["accuracy"] == 0.5
+    for name in ("margin", "chosen_reward", "rejected_reward"):
+        assert found[name] == pytest.approx(0, abs=1e-9)
+    assert found["chosen_logp"] < 0
+
+
+@pytest.mark.parametrize(("name", "steps"), [("sft", 120), ("reward", 40), ("dpo", 40)])
+def test_one_batch_can_be_learned_by_heart(name, steps):
+    method = make(name, dtype=torch.float32)
+    sure = [e for e in method.examples if all(p.probability != 0.5 for p in e.pairs)][:3]
+    method.examples = [
+        Example(
+            e.prompt_id,
+            e.tree,
+            tuple(p.model_copy(update={"probability": 1.0}) for p in e.pairs[:1]),
+            e.reference_B,
+        )
+        for e in sure
+    ]
+    step = method.step(batches=Batches(3, 3, 0))
+    first, last = step(0), {}
+    for index in range(1, steps):
+        last = step(index)
+    assert last["loss"] < 0.2 * first["loss"]
+    assert last.get("accuracy", 1.0) == 1.0
+
+
+def test_figures_are_exact_over_a_set_in_parts():
+    method = make("dpo", "gpt2", beta=0.6)
+    disturb(method)
+    with torch.no_grad():
+        whole = method.step(budget=10**6).evaluate(method.examples)
+        parts = method.step(budget=1).evaluate(method.examples)
+    assert parts == pytest.approx(whole, rel=1e-9)

@@ -1,0 +1,170 @@
+"""A training run from settings to a finished folder, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from ten_groups import groups
+
+from suffrage.core.errors import DataError, NumericalError, RunError, SettingsError
+from suffrage.core.runs import RunDirectory
+from suffrage.data.forest import pack
+from suffrage.data.read import write_groups
+from suffrage.models.forward import token_logps
+from suffrage.models.language_model import load
+from suffrage.models.scalar_head import load_reward, score_trees
+from suffrage.train.examples import make_examples
+from suffrage.train.run import train_offline
+
+METHODS = ("sft", "reward", "dpo")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_leaves_everything_and_nothing_else(settings, tmp_path, method):
+    finished = train_offline(settings(method, epochs=2, checkpoint_every=1), tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "done.json", "environment.json", "metrics.jsonl", "model", "settings.json", "timing.jsonl",
+    ]  # fmt: skip
+    rows = RunDirectory(tmp_path / "run").metrics
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]  # ten groups, four a step
+    assert rows[-1]["epoch"] == 2
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    assert finished.metrics == rows[-1]
+    assert not finished.reused
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert f"| method | {method} |" in card
+    assert load(tmp_path / "run", "cpu") if method != "reward" else True
+
+
+def test_a_trained_model_loads_and_differs_from_its_start(settings, tmp_path, model_folder):
+    train_offline(settings("sft", epochs=3, lr=1e-2), tmp_path / "run")
+    before, after = load(model_folder, "cpu"), load(tmp_path / "run", "cpu")
+    examples, _ = make_examples(groups(10), before.encoder(), "demonstrations", "sft")
+    forest = pack([example.tree for example in examples])
+    with torch.no_grad():
+        likelihoods = [float(token_logps(b.model, forest).mean()) for b in (before, after)]
+    assert likelihoods[1] > likelihoods[0] + 0.5
+
+
+def test_a_reward_model_scores_its_training_answers_zero_on_average(settings, tmp_path):
+    train_offline(settings("reward", epochs=2), tmp_path / "run")
+    scalar = load_reward(tmp_path / "run", torch.device("cpu"))
+    examples, _ = make_examples(groups(10), scalar.base.encoder(), "pairs", "reward")
+    found = score_trees(scalar, [example.tree for example in examples])
+    assert float(found.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(found.std()) > 0.01
+
+
+def test_the_same_run_again_is_reused(settings, tmp_path):
+    first = train_offline(settings("dpo"), tmp_path / "run")
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    again = train_offline(settings("dpo"), tmp_path / "run")
+    assert again.reused
+    assert again.metrics == first.metrics
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == written
+
+
+def test_two_runs_of_the_same_settings_are_the_same(settings, tmp_path):
+    for name in ("one", "two"):
+        train_offline(settings("dpo", epochs=2), tmp_path / name)
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert (one / "metrics.jsonl").read_bytes() == (two / "metrics.jsonl").read_bytes()
+    weights = [load_file(run / "model" / "model.safetensors") for run in (one, two)]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(settings, tmp_path):
+    train_offline(settings("dpo"), tmp_path / "run")
+    with pytest.raises(RunError, match=r"\(seed is 0 there and 1 here\); choose another --out"):
+        train_offline(settings("dpo", seed=1), tmp_path / "run")
+    with pytest.raises(RunError, match=r"\(method is 'dpo' there and 'sft' here\)|options"):
+        train_offline(settings("sft"), tmp_path / "run")
+    with pytest.raises(RunError, match=r"options is .*0\.1.* there and .*0\.3.* here"):
+        train_offline(settings("dpo", options={"beta": 0.3}), tmp_path / "run")
+
+
+def test_an_option_given_as_its_default_is_no_other_run(settings, tmp_path):
+    train_offline(settings("dpo"), tmp_path / "run")
+    assert train_offline(settings("dpo", options={"beta": 0.1}), tmp_path / "run").reused
+
+
+def test_changed_data_is_refused(settings, tmp_path, pairs_file):
+    train_offline(settings("dpo"), tmp_path / "run")
+    write_groups(pairs_file, groups(9))
+    with pytest.raises(RunError, match=r"holds another run \(data_key is .* there and .* here\)"):
+        train_offline(settings("dpo"), tmp_path / "run")
+
+
+def test_a_wrong_option_or_method_writes_nothing(settings, tmp_path):
+    with pytest.raises(SettingsError, match=r"sft has no option 'beta'"):
+        train_offline(settings("sft", options={"beta": 0.1}), tmp_path / "run")
+    with pytest.raises(SettingsError, match=r"no method 'dop'; did you mean 'dpo'\?"):
+        train_offline(settings("dop"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_held_out_prompts_are_evaluated_at_start_and_end(settings, tmp_path):
+    train_offline(settings("dpo", holdout=0.3, epochs=3, lr=1e-2), tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    evaluated = [row for row in rows if "eval/loss" in row]
+    assert [row["step"] for row in evaluated] == [0, 6]  # seven groups left, four a step
+    assert evaluated[0]["eval/loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert evaluated[0]["eval/accuracy"] == 0.5
+    assert abs(evaluated[1]["eval/margin"]) > 1e-4
+
+
+def test_another_file_can_be_evaluated_on(settings, tmp_path):
+    write_groups(tmp_path / "other.jsonl", groups(14)[10:])
+    run = settings("sft", eval_data=str(tmp_path / "other.jsonl"), eval_every=1)
+    train_offline(run, tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    assert all("eval/loss" in row for row in rows)
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_that_are_no_numbers_stop_the_run_and_name_the_prompts(
+    settings, tmp_path, method, monkeypatch
+):
+    """After two good steps the weights are spoilt: the third says so, the checkpoint stays."""
+    from suffrage.train import offline
+
+    whole, calls = offline.OfflineStep.__call__, []
+
+    def spoil(self: offline.OfflineStep, step: int) -> dict[str, float]:
+        calls.append(step)
+        if step == 2:
+            module = self.optimiser.modules["model"]
+            next(module.parameters()).data.fill_(float("nan"))
+        return whole(self, step)
+
+    monkeypatch.setattr(offline.OfflineStep, "__call__", spoil)
+    run = settings(method, epochs=2, checkpoint_every=1)
+    with pytest.raises(NumericalError, match=r"the loss is nan at step 3, on prompts p\d, p\d"):
+        train_offline(run, tmp_path / "run")
+    assert calls == [0, 1, 2]
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
+    assert not (tmp_path / "run" / "model").exists()
+    monkeypatch.undo()
+    train_offline(run, tmp_path / "run")
+    train_offline(run, tmp_path / "whole")
+    metrics = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("run", "whole")]
+    assert metrics[0] == metrics[1]
+
+
+def test_rows_too_long_are_refused_skipped_or_cut(settings, tmp_path):
+    with pytest.raises(DataError, match=r"'p\d' is too long: .* the limit is 20; pass --overlong"):
+        train_offline(settings("dpo", max_length=20), tmp_path / "refuse")
+    skipped = train_offline(settings("dpo", max_length=22, overlong="skip"), tmp_path / "skip")
+    assert any("rows left out: longer than 22 tokens" in note for note in skipped.notes)
+    cut = train_offline(settings("dpo", max_length=20, overlong="cut"), tmp_path / "cut")
+    assert not any("left out" in note for note in cut.notes)
+
+
+def test_part_of_an_epoch_is_a_whole_number_of_steps(settings, tmp_path):
+    train_offline(settings("sft", epochs=0.5), tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    assert [(row["step"], row["epoch"]) for row in rows] == [(1, 0.3333), (2, 0.6667)]
