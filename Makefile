@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format clean help
+.PHONY: demo test check format docs clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -25,6 +25,9 @@ check: $(READY)  ## lint, format, types, import floors
 format: $(READY)  ## put the code in its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)  ## write the tables of the docs anew
+	$(BIN)/python -m tests.docs.generate
 
 # torch goes in first: with the pinned version there, nothing later pulls another build.
 $(READY): pyproject.toml constraints.txt

@@ -48,14 +48,16 @@ from suffrage.worlds.base_model import BaseModelSettings, base_model
 
 Lang = Literal["zh", "en"]
 
-DEMONSTRATIONS = 384
-RATED_PROMPTS = 128
+DEMONSTRATIONS = 1024
+RATED_PROMPTS = 256
 COMPLETIONS = 4
 RATERS_PER_PROMPT = 5
 PPO_PROMPTS = 512
 HELDOUT_PROMPTS = 40
 SAMPLES = 20  # answers a test prompt
 NEW_TOKENS = 80
+TEMPERATURE = 0.7  # of the answers compared
+VARIED = 0.9  # of the answers voted on, which should differ
 MODELS = {"SFT": "sft", "PPO": "ppo", "DPO": "dpo"}
 
 
@@ -110,13 +112,13 @@ def make_base(demo: Demo) -> str:
 
 
 def make_sft(demo: Demo) -> str:
-    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, epochs=2, lr=5e-4)
+    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16)
     return f"loss {metrics['loss']:.3f}"
 
 
 def make_completions(demo: Demo) -> str:
     prompts, _ = read_prompts(demo.path("prompts.jsonl"), data_size=RATED_PROMPTS)
-    groups = answers(demo, "sft", prompts, COMPLETIONS, demo.seed)
+    groups = answers(demo, "sft", prompts, COMPLETIONS, demo.seed, VARIED)
     write_groups(demo.path("completions.jsonl"), groups)
     return f"{COMPLETIONS} answers to each of {len(prompts)} questions"
 
@@ -147,9 +149,9 @@ def make_agreement(demo: Demo) -> str:
 
 
 def make_reward(demo: Demo) -> str:
-    demo.train("reward", "preferences.jsonl", model=str(demo.path("sft")), epochs=3)
+    demo.train("reward", "preferences.jsonl", model=str(demo.path("sft")), epochs=2, batch_size=16)
     prompts = demo.world.heldout_prompts(HELDOUT_PROMPTS, demo.seed)
-    groups = answers(demo, "sft", prompts, COMPLETIONS, demo.seed + 1)
+    groups = answers(demo, "sft", prompts, COMPLETIONS, demo.seed + 1, VARIED)
     result = judge_reward(demo, groups)
     write_result(demo.path("reward.json"), result)
     return f"held-out accuracy {span(result.accuracy)}"
@@ -179,8 +181,8 @@ def make_ppo(demo: Demo) -> str:
         data=str(demo.path("prompts.jsonl")),
         seed=demo.seed,
         batch_size=64,
-        epochs=2,
-        options={"max_new_tokens": NEW_TOKENS, "ppo_epochs": 2},
+        epochs=1.5,
+        options={"max_new_tokens": NEW_TOKENS},
     )
     finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))
     first = read_jsonl(demo.path("ppo") / "metrics.jsonl")[0]
@@ -189,7 +191,15 @@ def make_ppo(demo: Demo) -> str:
 
 
 def make_dpo(demo: Demo) -> str:
-    metrics = demo.train("dpo", "preferences.jsonl", model=str(demo.path("sft")), epochs=2)
+    metrics = demo.train(
+        "dpo",
+        "preferences.jsonl",
+        model=str(demo.path("sft")),
+        lr=1e-3,
+        batch_size=16,
+        epochs=2,
+        options={"beta": 0.3},
+    )
     return f"accuracy on the votes {metrics['accuracy']:.2f}, margin {metrics['margin']:.2f}"
 
 
@@ -197,7 +207,8 @@ def make_comparison(demo: Demo) -> str:
     prompts, _ = read_prompts(demo.path("test_prompt.json"))
     names = {"base": demo.base, **MODELS}
     groups = {
-        name: answers(demo, where, prompts, SAMPLES, demo.seed) for name, where in names.items()
+        name: answers(demo, where, prompts, SAMPLES, demo.seed, TEMPERATURE)
+        for name, where in names.items()
     }
     stance = measure_stance(demo.world, groups, demo.seed)
     texts = {name: [g.completions[0].text for g in own] for name, own in groups.items()}
@@ -244,11 +255,13 @@ STAGES = (
 )
 
 
-def answers(demo: Demo, model: str, prompts: list[Prompt], n: int, seed: int) -> list[Group]:
+def answers(
+    demo: Demo, model: str, prompts: list[Prompt], n: int, seed: int, temperature: float
+) -> list[Group]:
     """`n` answers to each prompt by a run of this demo, or by the model of that name."""
     inside = demo.path(model)
     bundle = load(inside if inside.exists() else model)
-    sampling = Sampling(NEW_TOKENS, seed=seed, batch_size=256)
+    sampling = Sampling(NEW_TOKENS, temperature, seed=seed, batch_size=256)
     return generate(bundle, prompts, n, sampling, name=model)
 
 

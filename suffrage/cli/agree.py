@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.arguments import SEED, parse, print_json, verb_parser
+from suffrage.cli.show import printable
 from suffrage.core.errors import DataError
+from suffrage.core.files import check_writable
 from suffrage.core.results import Estimate, RatersResult, write_result
 from suffrage.data.preferences import consensus
 from suffrage.data.read import read_groups, write_groups
@@ -18,8 +20,10 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("feedback", help="groups with judgments (JSONL)")
     parser.add_argument("--out", help="write the figures here, for `suffrage report`")
     parser.add_argument("--consensus", help="write the groups with their consensus here")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
     args = parse(parser, words)
+    for out in filter(None, (args.out, args.consensus)):
+        check_writable(Path(out), args.feedback)
     groups, _ = read_groups(args.feedback)
     judgments = [judgment for group in groups for judgment in group.judgments]
     if not judgments:
@@ -36,6 +40,7 @@ def run(words: Sequence[str]) -> int:
 def _show(result: RatersResult) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     print(f"{result.judgments} judgments of {result.prompts} prompts")
     print(f"Krippendorff's alpha ({result.alpha_level}): {interval(result.alpha)}")
@@ -43,11 +48,12 @@ def _show(result: RatersResult) -> None:
     table = Table("rater", "judgments", "agrees with the others", "first shown wins", "odd")
     for row in result.raters:
         figures = (interval(row.reliability), interval(row.first_shown))
-        table.add_row(row.rater, str(row.judgments), *figures, row.odd)
+        # as Text, since a rater's name is anyone's words and may look like markup
+        table.add_row(Text(printable(row.rater)), str(row.judgments), *figures, row.odd)
     Console().print(table)
     for row in result.raters:
         if row.odd:
-            print(f"{row.rater}: {row.evidence}")
+            print(printable(f"{row.rater}: {row.evidence}"))
 
 
 def interval(estimate: Estimate) -> str:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from suffrage.cli.main import VERBS, Parser
 from suffrage.core.errors import SettingsError, nearest
+
+NO_DEFAULT = (None, False, argparse.SUPPRESS)  # not worth a word in the help
+
+
+class Formatter(argparse.HelpFormatter):
+    """Help that tells each default that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        told = not any(action.default is nothing for nothing in NO_DEFAULT)
+        return text + " (default: %(default)s)" if told else text
 
 
 def verb_parser(verb: str, description: str = "", **options: Any) -> Parser:
@@ -17,7 +28,7 @@ def verb_parser(verb: str, description: str = "", **options: Any) -> Parser:
     parser = Parser(
         prog=f"suffrage {verb}",
         description=what[:1].upper() + what[1:] + ".",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
         **options,
     )
@@ -27,11 +38,45 @@ def verb_parser(verb: str, description: str = "", **options: Any) -> Parser:
 
 def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse; an unknown option is answered with the nearest known one."""
+    known = [name for action in parser._actions for name in action.option_strings]
+    for word in words:  # before argparse misses the option this one was meant to be
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in ("--", *known):
+            raise SettingsError(f"{parser.prog} has no option {name!r}; {nearest(name, known)}")
     args, rest = parser.parse_known_args(list(words))
     if rest:
-        known = [name for action in parser._actions for name in action.option_strings]
-        raise SettingsError(f"{parser.prog} has no option {rest[0]!r}; {nearest(rest[0], known)}")
+        raise SettingsError(
+            f"{parser.prog} has no use for {rest[0]!r}; see `{parser.prog} --help`."
+        )
     return args
+
+
+def whole(least: int | None = None, below: int | None = None) -> Callable[[str], int]:
+    """The type of an option that is a whole number of at least `least` and less than `below`."""
+
+    def convert(word: str) -> int:
+        try:
+            value = int(word)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{word!r} is no whole number") from None
+        if least is not None and value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if below is not None and value >= below:
+            raise argparse.ArgumentTypeError(f"{value} is too large; stay below {below}")
+        return value
+
+    return convert
+
+
+def number(word: str) -> float:
+    """The type of an option that is a number."""
+    try:
+        return float(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is no number") from None
+
+
+SEED = whole(0, 1 << 32)  # what numpy and torch both take
 
 
 def print_json(value: Any) -> None:

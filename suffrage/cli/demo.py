@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.arguments import SEED, parse, print_json, verb_parser
 from suffrage.cli.show import printable
 
 
@@ -17,7 +17,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--lang", choices=("zh", "en"), default=_language(), help="the world's language"
     )
-    parser.add_argument("--seed", type=int, default=0, help="decides every random choice")
+    parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
     parser.add_argument("--out", help="where to write; unset: demo/LANG-SEED")
     args = parse(parser, words)
     out = Path(args.out or f"demo/{args.lang}-{args.seed}")

@@ -7,41 +7,51 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.arguments import SEED, number, parse, print_json, verb_parser, whole
 from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
-from suffrage.core.errors import RunError, SettingsError
-from suffrage.core.files import write_json
+from suffrage.core.errors import DataError, SettingsError
+from suffrage.core.files import check_writable, write_json
 from suffrage.core.records import Group
 from suffrage.data.read import read_prompts, write_groups
 from suffrage.evaluate.side_by_side import response_rows
-from suffrage.models.generate import generate
-from suffrage.models.language_model import load
-from suffrage.models.sample import Sampling
 
 
 def run(words: Sequence[str]) -> int:
     args = parse(_parser(), words)
     out = Path(args.out)
     _check(args, out)
+    from suffrage.models.generate import generate  # torch loads here, not for --help
+    from suffrage.models.language_model import load, load_config
+    from suffrage.models.sample import Sampling
+
     prompts, report = read_prompts(args.prompts)
     sampling = Sampling(
         args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed, args.batch_size
     )
-    answered = [
-        generate(load(name), prompts, args.n, sampling, overlong=args.overlong, name=name)
-        for name in args.model
-    ]
+    for name in args.model:
+        load_config(name)  # a wrong name is told before an hour of answers by the other model
+    with report.located():
+        answered = [
+            generate(load(name), prompts, args.n, sampling, overlong=args.overlong, name=name)
+            for name in args.model
+        ]
+    answered = _answered_by_all(answered)
+    left_out = len(prompts) - len(answered[0])
     if out.suffix == ".json":
         write_json(out, _responses(*answered))
     else:
         write_groups(out, _merged(answered))
     if args.json:
-        print_json({"out": str(out), "prompts": len(prompts), "models": args.model})
+        counts = {"prompts": len(answered[0]), "left_out": left_out}
+        print_json({"out": str(out), **counts, "models": args.model})
         return 0
-    print(report)
+    print(printable(str(report)))
     _show(answered, args.show)
-    print(f"{out}: {len(prompts)} prompts, {args.n} answers each from {len(args.model)} model(s)")
+    if left_out:
+        print(f"left out as too long for a model's context: {left_out}")
+    each = f"{args.n} answer{'s' * (args.n > 1)} each from {' and '.join(args.model)}"
+    print(f"{out}: {len(answered[0])} prompts, {each}")
     return 0
 
 
@@ -57,32 +67,35 @@ def _parser() -> Parser:
     parser.add_argument(
         "--out", required=True, help="F.jsonl: groups; F.json: the two models' answers, a row each"
     )
-    parser.add_argument("-n", type=int, default=1, help="answers a prompt")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="longest answer")
-    parser.add_argument(
-        "--temperature", type=float, default=0.7, help="0 always takes the likeliest"
-    )
-    parser.add_argument("--top-p", type=float, default=1.0, help="share of probability kept")
-    parser.add_argument("--top-k", type=int, default=0, help="tokens kept; 0 keeps all")
-    parser.add_argument("--seed", type=int, default=0, help="decides every random choice")
-    parser.add_argument("--batch-size", type=int, default=64, help="answers decoded together")
+    parser.add_argument("-n", type=whole(1), default=1, help="answers a prompt")
+    parser.add_argument("--max-new-tokens", type=whole(1), default=256, help="longest answer")
+    parser.add_argument("--temperature", type=number, default=0.7, help="0 takes the likeliest")
+    parser.add_argument("--top-p", type=number, default=1.0, help="share of probability kept")
+    parser.add_argument("--top-k", type=whole(0), default=0, help="tokens kept; 0 keeps all")
+    parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
+    parser.add_argument("--batch-size", type=whole(1), default=64, help="answers decoded together")
     parser.add_argument(
         "--overlong", choices=("refuse", "skip", "cut"), default="refuse", help="longer prompts"
     )
-    parser.add_argument("--show", type=int, default=10, help="questions to print; 0 prints none")
+    parser.add_argument("--show", type=whole(0), default=10, help="questions to print")
     return parser
 
 
 def _check(args: argparse.Namespace, out: Path) -> None:
-    if args.n < 1:
-        raise SettingsError(f"-n {args.n}: ask for at least 1 answer.")
     if out.suffix == ".json" and (len(args.model) != 2 or args.n != 1):
         raise SettingsError(
             f"{out} holds one answer of each of two models; give --model twice and -n 1, or name "
             "a .jsonl file for anything else."
         )
-    if out.is_dir():
-        raise RunError(f"{out} is a folder; name a file to write.")
+    check_writable(out, args.prompts)
+
+
+def _answered_by_all(answered: list[list[Group]]) -> list[list[Group]]:
+    """The groups whose prompt every model could take: their contexts may differ."""
+    common = set.intersection(*({group.prompt.id for group in groups} for groups in answered))
+    if not common:
+        raise DataError("no prompt fits in every model's context; pass --overlong cut.")
+    return [[group for group in groups if group.prompt.id in common] for groups in answered]
 
 
 def _responses(original: list[Group], trained: list[Group]) -> list[dict[str, Any]]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import suffrage
+from suffrage.cli.show import printable
 from suffrage.core.errors import NumericalError, UserError, nearest
 
 # verb -> what it does; its module is suffrage.cli.<verb>
@@ -23,29 +26,48 @@ VERBS = {
     "agree": "how far raters agree, how reliable each is, and the consensus",
     "report": "one self-contained page about runs and results",
 }
+RESUMABLE = ("demo", "train")
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence that names the nearest known word."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].lower()}{message[1:]}; see `{self.prog} --help`.")
+        said = message.removeprefix("argument ")
+        raise UserError(f"{said[:1].lower()}{said[1:]}; see `{self.prog} --help`.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
     try:
-        return _run(words)
+        status = _run(words)
+        sys.stdout.flush()
+        return status
     except (UserError, NumericalError) as error:
-        print(f"suffrage: {error}", file=sys.stderr)
-        return 2
+        return _stop(str(error), 2)
     except KeyboardInterrupt:
-        print("suffrage: stopped; the same command carries on.", file=sys.stderr)
-        return 130
+        resumes = words[:1] and words[0] in RESUMABLE
+        return _stop(
+            f"stopped; the same command {'carries on' if resumes else 'starts again'}.", 130
+        )
     except BrokenPipeError:  # the reader of our output (head, less) has gone
-        sys.stderr.close()
+        with open(os.devnull, "w") as nowhere:  # or Python complains when it flushes at its end
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return 0
+
+
+def _stop(sentence: str, status: int) -> int:
+    print(f"suffrage: {printable(sentence)}", file=sys.stderr)
+    return status
+
+
+def _print_anything() -> None:
+    """A character the terminal's encoding lacks is shown by its code instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: list[str]) -> int:

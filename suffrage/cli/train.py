@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suffrage.cli.arguments import parse, print_json, verb_parser
+from suffrage.cli.arguments import number, parse, print_json, verb_parser, whole
 from suffrage.cli.main import Parser
+from suffrage.cli.show import printable
+from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, Objective, objective
 from suffrage.train.ppo import check_reward, train_ppo
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import LEARNING_RATES, TrainSettings, make_settings
 
+FOR_ANSWERS = ("support_ratio", "holdout")  # settings without a meaning where only prompts are read
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
 
 
@@ -50,10 +53,11 @@ def _parser(row: Objective) -> Parser:
         parser.add_argument("--reward", help="a reward model: a run of `suffrage train reward`")
     own = parser.add_argument_group(f"options of {row.name}")
     for name, default in row.options().items():
-        own.add_argument(_flag(name), type=type(default), default=default, help=" ")
+        text = f"{OPTIONS[name].help}; {OPTIONS[name].range}"
+        own.add_argument(_flag(name), type=_type(type(default)), default=default, help=text)
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
-        if field.description:
+        if field.description and not (row.view == "prompts" and name in FOR_ANSWERS):
             _add_setting(shared, name, field, row)
     return parser
 
@@ -64,7 +68,7 @@ def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
     if name == "lr":
         small, large = LEARNING_RATES[row.name]
         text += f", {small:g} at 1 M to {large:g} at 7 B parameters"
-    kind = str if choices else _scalar(field.annotation)
+    kind = str if choices else _type(_scalar(field.annotation))
     default = argparse.SUPPRESS if field.default is None else field.default
     group.add_argument(_flag(name), type=kind, choices=choices, default=default, help=text)
 
@@ -78,6 +82,11 @@ def _scalar(annotation: Any) -> Any:
     if isinstance(annotation, types.UnionType):
         return next(a for a in typing.get_args(annotation) if a is not type(None))
     return annotation
+
+
+def _type(kind: Any) -> Any:
+    """What turns an option's word into its value; ranges are checked with the settings."""
+    return {int: whole(), float: number}.get(kind, kind)
 
 
 def _flag(name: str) -> str:
@@ -97,6 +106,6 @@ def _tell(finished: Finished, as_json: bool) -> None:
         print_json({**row, "notes": list(finished.notes)})
         return
     for note in finished.notes:
-        print(note)
+        print(printable(note))
     figures = ", ".join(f"{name} {value:.4g}" for name, value in finished.metrics.items())
     print(f"{finished.path}: {'already finished' if finished.reused else 'done'}; {figures}")

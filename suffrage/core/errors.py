@@ -3,6 +3,7 @@
     SuffrageError
     ├── UserError        something the user can put right: one sentence, exit code 2
     │   ├── DataError    a file or a row of it (names both)
+    │   │   └── PromptError  one prompt, until its file and row are known
     │   ├── ModelError   a model, tokenizer or device
     │   ├── SettingsError  an option or its value
     │   └── RunError     a run directory: taken, unfinished, damaged
@@ -34,6 +35,16 @@ class DataError(UserError):
         where = "" if path is None else f"{path}: " if row is None else f"{path}, row {row}: "
         super().__init__(f"{where}{message}")
         self.path, self.row = path, row
+
+
+class PromptError(DataError):
+    """One prompt cannot be used; `message` follows its id."""
+
+    def __init__(
+        self, message: str, prompt_id: str, path: Path | str | None = None, row: int | None = None
+    ):
+        super().__init__(f"prompt {prompt_id!r} {message}", path, row)
+        self.message, self.prompt_id = message, prompt_id
 
 
 class ModelError(UserError):

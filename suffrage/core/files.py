@@ -109,12 +109,41 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def check_writable(path: Path, *inputs: Path | str) -> None:
+    """Raise `RunError` now where writing would fail, or destroy an input, after the work."""
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; name a file to write.")
+    for source in inputs:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise RunError(f"{path} is what this command reads; choose another file to write.")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RunError(f"{path}: cannot be written (no access to {parent}); choose another place.")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PROBE = 1 << 20  # bytes
+
+
 def _write_error(path: Path, error: OSError) -> RunError:
-    if error.errno == errno.ENOSPC:
-        return RunError(
-            f"{path}: the disk is full; free some space and run the same command again."
-        )
+    if error.errno in _FULL:
+        return _full_disk(path)
     return RunError(f"{path}: cannot be written ({error.strerror}); choose another place.")
+
+
+def _full_disk(path: Path) -> RunError:
+    return RunError(f"{path}: the disk is full; free some space and run the same command again.")
+
+
+def _is_full(folder: Path, error: Exception) -> bool:
+    """Libraries tell of a full disk in their own words, so see whether more can be written."""
+    if any(f"os error {code})" in str(error) for code in _FULL):  # Rust's words for it
+        return True
+    try:
+        (folder / "probe").write_bytes(bytes(_PROBE))
+    except OSError as failure:
+        return failure.errno in _FULL
+    return False
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,6 +190,10 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> Path:
             os.replace(temporary, path)
     except OSError as error:
         raise _write_error(path, error) from error
+    except Exception as error:
+        if _is_full(temporary, error):
+            raise _full_disk(path) from error
+        raise
     finally:
         _remove(temporary)
     return path

@@ -20,13 +20,26 @@ from suffrage.core.files import append_jsonl, read_json, read_jsonl, write_json,
 from suffrage.core.machine import environment
 
 Settings = dict[str, Any]
+SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run directory, opened for one set of settings."""
+    """A run directory, opened for one set of settings, or only to be read."""
 
     path: Path
+    settings: Settings | None = None
+
+    def start(self) -> None:
+        """Write what identifies the run: a command that cannot even start leaves nothing behind.
+
+        Each file is written where it is missing, since a process may be killed between the two.
+        """
+        if self.settings is None:
+            return
+        for name, content in ((SETTINGS, self.settings), (ENVIRONMENT, environment())):
+            if not (self.path / name).exists():
+                write_json(self.path / name, content)
 
     @property
     def model(self) -> Path:
@@ -80,28 +93,29 @@ def _whole_lines(file: Path) -> list[dict[str, Any]]:
 
 
 def open_run(path: Path, settings: Settings) -> RunDirectory:
-    """Create the run directory, or take up the unfinished run with the same settings.
+    """A new run directory (`start` writes to it), or the one with the same settings.
 
     Raises `RunError` when the folder holds another run or other files: nothing is overwritten.
     """
-    file = path / "settings.json"
+    file = path / SETTINGS
     if not file.exists():
         if path.exists() and not _is_empty(path):
             raise RunError(f"{path} exists and is no run directory; choose another --out.")
-        write_json(file, settings)
-        write_json(path / "environment.json", environment())
-        return RunDirectory(path)
+        return RunDirectory(path, settings)
     found = read_json(file)
     if not isinstance(found, dict):
         raise RunError(f"{file} is damaged (it holds no settings); choose another --out.")
     differing = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
     if differing:
-        name = differing[0]
-        raise RunError(
-            f"{path} holds another run ({name} is {found.get(name)!r} there and "
-            f"{settings.get(name)!r} here); choose another --out."
-        )
-    return RunDirectory(path)
+        difference = _difference(differing[0], found, settings)
+        raise RunError(f"{path} holds another run ({difference}); choose another --out.")
+    return RunDirectory(path, settings)
+
+
+def _difference(name: str, there: Settings, here: Settings) -> str:
+    if name.endswith("_key"):
+        return f"what --{name.removesuffix('_key').replace('_', '-')} names has changed since"
+    return f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
 
 
 def _is_empty(path: Path) -> bool:

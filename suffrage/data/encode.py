@@ -14,7 +14,7 @@ from typing import Literal
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from suffrage.core.errors import DataError, SettingsError
+from suffrage.core.errors import PromptError, SettingsError
 from suffrage.core.records import Group, Prompt
 
 Overlong = Literal["refuse", "skip", "cut"]
@@ -152,20 +152,23 @@ class Encoder:
                 )
             )
         except TemplateError as error:
-            raise DataError(
-                f"prompt {prompt.id!r} does not suit the model's chat template ({error}); change "
-                "its turns or take it out."
+            raise PromptError(
+                f"does not suit the model's chat template ({error}); change its turns or take it "
+                "out.",
+                prompt.id,
             ) from error
 
     def _fit(self, tree: Tree, prompt: Prompt) -> Tree | None:
         if self.overlong == "skip":
             return None
         if self.overlong == "refuse":
-            part = "the prompt alone" if len(tree.trunk) >= self.context else "prompt and answer"
-            length = len(tree.trunk) if len(tree.trunk) >= self.context else tree.depth
-            raise DataError(
-                f"prompt {prompt.id!r} is too long: {part} takes {length} tokens and the limit is "
-                f"{self.context}; pass --overlong skip to leave such rows out, or --overlong cut."
+            alone = len(tree.trunk) >= self.context
+            part = "the prompt alone takes" if alone else "prompt and answer take"
+            raise PromptError(
+                f"is too long: {part} {len(tree.trunk) if alone else tree.depth} tokens and the "
+                f"limit is {self.context}; pass --overlong skip to leave such rows out, or "
+                "--overlong cut.",
+                prompt.id,
             )
         return _cut(tree, self.context)
 
@@ -182,9 +185,8 @@ def _cut(tree: Tree, context: int) -> Tree:
 def _not_empty(tokens: list[int], prompt: Prompt) -> list[int]:
     """The first token of an answer must be predicted from something."""
     if not tokens:
-        raise DataError(
-            f"prompt {prompt.id!r} is empty, or its only token melts into the answer; give it more "
-            "text."
+        raise PromptError(
+            "is empty, or its only token melts into the answer; give it more text.", prompt.id
         )
     return tokens
 

@@ -178,6 +178,7 @@ def _build(
     """Build until `data_size` rows are kept; `build` gives None for a prompt it had before."""
     built: list[Built] = []
     refused: list[Refused] = []
+    places: dict[str, tuple[str, int]] = {}
     ids, repeated = Ids(), 0
     for row in read.rows:
         if len(built) == data_size:
@@ -187,16 +188,16 @@ def _build(
         except RowError as error:
             refused.append(Refused(row.path, row.number, str(error)[:LONGEST_REASON]))
             continue
-        repeated += one is None
-        built += [one] if one is not None else []
+        if one is None:
+            repeated += 1
+            continue
+        built.append(one)
+        places[one.prompt.id if isinstance(one, Group) else one.id] = (row.path, row.number)
     _check_enough(read, len(built), refused, data_size)
     notes = (*read.notes, read.format.note, *_counts(ids, repeated, data_size))
-    return built, _report(read, len(built), refused, notes)
-
-
-def _report(read: _Read, kept: int, refused: Sequence[Refused], notes: Sequence[str]) -> ReadReport:
-    said = tuple(note for note in notes if note)
-    return ReadReport(read.path, read.format.name, len(read.rows), kept, tuple(refused), said)
+    said, rows = tuple(note for note in notes if note), len(read.rows)
+    form = read.format.name
+    return built, ReadReport(read.path, form, rows, len(built), tuple(refused), said, places)
 
 
 def _take_apart(row: RawRow, read: _Read) -> Parts | Group:

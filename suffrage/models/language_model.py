@@ -7,12 +7,12 @@ layout only where the two agree, so that an architecture nobody listed is still 
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -30,6 +30,7 @@ from suffrage.models.forward import check_head, pick_layout
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 NO_LIMIT = 1 << 20  # a context of models that state none
 
 
@@ -80,7 +81,7 @@ def resolve(name: str | Path) -> str:
         return str(inner)
     if (path / "settings.json").exists():
         raise ModelError(f"{path} holds a run that has not finished; run its command again first.")
-    if not path.exists() and (path.is_absolute() or len(path.parts) > 2):
+    if not path.exists() and not _HUB_NAME.fullmatch(str(name)):
         raise ModelError(f"{path}: no such folder; check the path.")
     if path.exists() and not (path / "config.json").exists():
         raise ModelError(
@@ -93,6 +94,8 @@ def resolve(name: str | Path) -> str:
 def load(name: str | Path, device: str | torch.device | None = None) -> LanguageModel:
     """A causal language model from a folder, a run directory or a Hugging Face name."""
     place = resolve(name)
+    if "SequenceClassification" in "".join(load_config(name).architectures or ()):
+        raise ModelError(f"{name} is a reward model, which writes no text; name a language model.")
     model = from_pretrained(AutoModelForCausalLM, place, name)
     tokenizer = load_tokenizer(place, name)
     ready = model.to(device or pick_device())  # type: ignore[arg-type]
@@ -126,10 +129,17 @@ def from_pretrained(auto: Any, place: str, name: str | Path, **options: Any) -> 
             dtype=torch.float32,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, in a sentence
             **options,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{name} cannot be loaded as a model: {_first_line(error)}") from error
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        raise _unloadable(name, "model", error) from error
+    if wrong := found["mismatched_keys"]:
+        weight, held, needed = next(iter(wrong))
+        raise ModelError(
+            f"{name} holds {weight} of shape {list(held)} where its config.json asks for "
+            f"{list(needed)}; copy or download the folder again."
+        )
     if missing := sorted(found["missing_keys"]):
         raise ModelError(
             f"{name} holds no weights for {missing[0]}, which {type(model).__name__} needs; choose "
@@ -144,22 +154,30 @@ def load_tokenizer(place: str, name: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             place, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{name} has no usable tokenizer: {_first_line(error)}") from error
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        raise _unloadable(name, "tokenizer", error) from error
     return tokenizer
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+def _unloadable(name: str | Path, what: str, error: Exception) -> ModelError:
+    if not Path(name).exists():
+        return ModelError(
+            f"{name} is no folder here, and the Hugging Face hub did not give it; check the name, "
+            "the network and, for a gated model, `hf auth login`."
+        )
+    reason = " ".join(str(error).split())[:200].rstrip(".:")
+    return ModelError(
+        f"{name} holds no {what} that can be loaded ({type(error).__name__}: {reason}); copy or "
+        "download the folder again."
+    )
 
 
 def load_config(name: str | Path) -> Any:
     """The model's configuration, without its weights."""
     try:
         return AutoConfig.from_pretrained(resolve(name), trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{name} cannot be loaded as a model: {_first_line(error)}") from error
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        raise _unloadable(name, "model", error) from error
 
 
 def switch_off_dropout(model: torch.nn.Module) -> None:

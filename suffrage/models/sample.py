@@ -6,6 +6,7 @@ out whatever the batch size or company.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Sampling:
     batch_size: int = 64  # rows decoded together
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
+        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1:
             raise SettingsError(
                 f"temperature {self.temperature} and top_p {self.top_p}: the first must be at "
                 "least 0, the second above 0 and at most 1."

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Tree
@@ -92,7 +96,9 @@ def from_language_model(base: LanguageModel, seed: int) -> ScalarModel:
     with torch.no_grad():
         noise = torch.randn(head.weight.shape, generator=generator)
         head.weight.copy_(noise / (width + 1) ** 0.5)
-    return _wrap(base, model)
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.pad_token = _word(tokenizer, config.pad_token_id)
+    return _wrap(replace(base, tokenizer=tokenizer), model)
 
 
 def load_reward(name: str | Path, device: torch.device) -> ScalarModel:
@@ -120,9 +126,22 @@ def _wrap(base: LanguageModel, model: PreTrainedModel) -> ScalarModel:
 
 
 def _padding_id(base: LanguageModel) -> int:
-    """A classifier needs to know padding from text to find the last token of a padded row."""
-    padding = base.tokenizer.pad_token_id
-    return int(padding) if padding is not None else base.end_ids[0]
+    """A token that never ends a text: transformers reads the score before the last run of it.
+
+    The tokenizer's own padding, unless it is also an end token or absent; else another special
+    token; else the byte FF, which no UTF-8 text has.
+    """
+    tokenizer = base.tokenizer
+    special = sorted(tokenizer.all_special_ids, key=lambda i: "pad" not in _word(tokenizer, i))
+    bytes_FF = [i for word in ("<0xFF>", "ÿ") if (i := tokenizer.get_vocab().get(word)) is not None]
+    unwritten = [i for i in bytes_FF if tokenizer.decode([i]) == "\N{REPLACEMENT CHARACTER}"]
+    wanted = [tokenizer.pad_token_id, tokenizer.unk_token_id, *special, *unwritten]
+    free = (i for i in wanted if i is not None and i not in base.end_ids)
+    return int(next(free, base.end_ids[0]))
+
+
+def _word(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    return str(tokenizer.convert_ids_to_tokens(token))
 
 
 def _head(model: PreTrainedModel) -> nn.Linear:

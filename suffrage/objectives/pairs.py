@@ -12,9 +12,11 @@ def dpo_loss(
     reference_first_P: Tensor,
     reference_second_P: Tensor,
     probability_P: Tensor,
+    length_first_P: Tensor,
     *,
     beta: float = 0.1,
     label_smoothing: float = 0.0,
+    nll: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Direct preference optimisation (2305.18290, eq. 7) with soft labels.
 
@@ -23,6 +25,8 @@ def dpo_loss(
 
     S is a completion's summed log-probability, p the share of raters who prefer the first; p = 1
     is the paper's loss. `label_smoothing` e moves p to p (1 - e) + (1 - p) e (conservative DPO).
+    `nll` c adds -c S_first / |y_first| (2404.19733, eq. 2): DPO alone may lower the probability of
+    both answers, and a model that lost its language cannot say what it prefers.
 
     All tensors have shape (P,). Returns losses and the implicit rewards beta (S - Sref) of first
     and second; gradients reach the policy's log-probabilities alone.
@@ -32,6 +36,7 @@ def dpo_loss(
     margin_P = reward_first_P - reward_second_P
     p_P = probability_P * (1 - label_smoothing) + (1 - probability_P) * label_smoothing
     loss_P = -p_P * logsigmoid(margin_P) - (1 - p_P) * logsigmoid(-margin_P)
+    loss_P = loss_P - nll * policy_first_P / length_first_P
     return loss_P, reward_first_P.detach(), reward_second_P.detach()
 
 

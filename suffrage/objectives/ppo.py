@@ -43,7 +43,7 @@ def kl_rewards(
 
     The anchor to the reference, token by token (1909.08593, eq. 2).
     """
-    rewards_BT = -kl_coef * (logps_BT - reference_BT) * mask_BT
+    rewards_BT = _real(-kl_coef * (logps_BT - reference_BT), mask_BT)
     last_B = mask_BT.sum(1).long() - 1
     rows_B = torch.arange(len(last_B), device=last_B.device)
     return rewards_BT.index_put((rows_B, last_B), score_B, accumulate=True)
@@ -58,7 +58,7 @@ def gae(
 
     The value after the last real token is 0. Returns advantages and returns A + V, both (B, T).
     """
-    values_BT = values_BT * mask_BT
+    rewards_BT, values_BT = _real(rewards_BT, mask_BT), _real(values_BT, mask_BT)
     advantages_BT = torch.zeros_like(values_BT)
     next_value_B = next_advantage_B = torch.zeros_like(values_BT[:, 0])
     for t in range(values_BT.shape[1] - 1, -1, -1):
@@ -91,7 +91,12 @@ def value_loss(values_N: Tensor, old_values_N: Tensor, returns_N: Tensor, *, cli
 def whiten(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """Mean 0 and variance 1 over the real tokens; 0 in the padding."""
     count = mask_BT.sum()
-    mean = (values_BT * mask_BT).sum() / count
-    centred_BT = (values_BT - mean) * mask_BT
+    mean = _real(values_BT, mask_BT).sum() / count
+    centred_BT = _real(values_BT - mean, mask_BT)
     variance = (centred_BT**2).sum() / count
     return centred_BT * torch.rsqrt(variance + 1e-8)
+
+
+def _real(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """0 in the padding: a product would keep a nan or inf that stands there."""
+    return values_BT.masked_fill(mask_BT == 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -35,4 +36,4 @@ def group_weights(weight_P: Tensor, group_P: Tensor) -> Tensor:
     """
     count = int(group_P.max()) + 1 if group_P.numel() else 0
     total_G = weight_P.new_zeros(count).index_add(0, group_P, weight_P)
-    return weight_P / total_G[group_P]
+    return weight_P / total_G[group_P].clamp(min=torch.finfo(weight_P.dtype).tiny)

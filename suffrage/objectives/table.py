@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from suffrage.core.errors import SettingsError, nearest
 from suffrage.objectives.likelihood import sft_loss
+from suffrage.objectives.options import check_option
 from suffrage.objectives.pairs import dpo_loss
 from suffrage.objectives.ppo import PPOOptions
 from suffrage.objectives.rewards import reward_loss
@@ -37,12 +38,13 @@ class Objective:
         return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
 
     def check(self, given: dict[str, Any]) -> dict[str, float]:
-        """The defaults with what was given; `SettingsError` for a name that does not exist."""
+        """The defaults with what was given; `SettingsError` for a wrong name or value."""
         options = self.options()
-        for name in given:
+        for name, value in given.items():
             if name not in options:
                 raise SettingsError(f"{self.name} has no option {name!r}; {nearest(name, options)}")
-        return {**options, **given}
+            options[name] = check_option(self.name, name, value, options[name])
+        return options
 
 
 OBJECTIVES = {

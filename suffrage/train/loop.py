@@ -89,16 +89,22 @@ class Optimiser:
         for loss_sum in loss_sums:
             (loss_sum / count).backward()
             total += float(loss_sum.detach())
-        if not math.isfinite(total):
-            raise NumericalError(f"the loss is {total} {where}; lower --lr or leave these rows out")
+        _check_finite("loss", total, where)
         norms = {
             f"grad_norm{'' if len(self.modules) == 1 else '/' + name}": float(
                 nn.utils.clip_grad_norm_(_trainable(module), self.settings.clip_norm)
             )
             for name, module in self.modules.items()
         }
+        for name, norm in norms.items():
+            _check_finite(name, norm, where)
         self.adamw.step()
         return {"loss": total / count, **norms}
+
+
+def _check_finite(name: str, value: float, where: str) -> None:
+    if not math.isfinite(value):
+        raise NumericalError(f"the {name} is {value} {where}; lower --lr or leave these rows out")
 
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
@@ -131,6 +137,7 @@ def train(
     A killed run resumes from its newest checkpoint and logs what an uninterrupted one would.
     """
     settings = optimiser.settings
+    run.start()
     checkpoints = Checkpoints(run.checkpoints)
     begin = _resume(run, checkpoints, optimiser, keeper)
     if begin == 0 and evaluate is not None:

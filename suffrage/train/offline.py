@@ -151,16 +151,18 @@ class DPO:
         pairs = index_pairs(examples, forest)
         sum_B = branch_sums(token_logps(self.policy.model, forest), forest)
         reference_B = torch.cat([e.reference_B for e in examples if e.reference_B is not None])
+        length_B = branch_lengths(forest)
         loss_P, first_P, second_P = dpo_loss(
             sum_B[pairs.first_P],
             sum_B[pairs.second_P],
             reference_B[pairs.first_P],
             reference_B[pairs.second_P],
             pairs.probability_P,
+            length_B[pairs.first_P],
             **self.options,
         )
         weight_P = pairs.weight_P
-        mean_B = (sum_B / branch_lengths(forest)).detach()
+        mean_B = (sum_B / length_B).detach()
         return (loss_P * weight_P).sum(), {
             "accuracy": _weighted(pair_accuracy(first_P - second_P, pairs.probability_P), weight_P),
             "margin": _weighted(first_P - second_P, weight_P),

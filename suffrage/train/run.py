@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from transformers import set_seed
 
-from suffrage.core.errors import SettingsError
+from suffrage.core.errors import ModelError, SettingsError
 from suffrage.core.files import build_folder
 from suffrage.core.keys import path_key
 from suffrage.core.records import Group
 from suffrage.core.runs import RunDirectory, Settings, open_run
 from suffrage.data.read import read_groups
 from suffrage.models.checkpoint import Checkpoints
-from suffrage.models.language_model import LanguageModel, load, pick_device
+from suffrage.models.language_model import LanguageModel, load, pick_device, resolve
 from suffrage.models.scalar_head import OFFSET, ScalarModel, from_language_model, score_trees
 from suffrage.objectives.table import Objective, objective
 from suffrage.train.card import write_card
@@ -75,15 +75,31 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
 
 
 def recorded(settings: TrainSettings, options: Mapping[str, Any], **more: Any) -> Settings:
-    """What settings.json holds; the data's key tells another file of the same name apart."""
-    data = Path(settings.data)
-    key = path_key(data) if data.exists() else None
+    """What settings.json holds; the keys tell another file or model of the same name apart."""
     resolved = {**settings.model_dump(), **more, "options": dict(options)}
-    return {"verb": "train", **resolved, "data_key": key}
+    files = {name: resolved[name] for name in ("data", "eval_data") if resolved[name]}
+    models = {name: resolve(resolved[name]) for name in ("model", "reward") if name in resolved}
+    keys = {f"{name}_key": _key(place) for name, place in (files | models).items()}
+    return {"verb": "train", **resolved, **keys}
+
+
+def _key(place: str) -> str | None:
+    """The key of what lies here; None for a name on the hub. A model's card changes nothing."""
+    path = Path(place)
+    return path_key(path, skip=("README.md",)) if path.exists() else None
 
 
 def device_of(settings: TrainSettings) -> torch.device:
-    return pick_device() if settings.device == "auto" else torch.device(settings.device)
+    """The device asked for; `ModelError` where this machine has none such."""
+    if settings.device == "auto":
+        return pick_device()
+    available = {"cpu": True, "cuda": torch.cuda.is_available()}
+    if not available.get(settings.device, torch.backends.mps.is_available()):
+        raise ModelError(
+            f"this machine or its torch has no {settings.device}; leave --device out to take what "
+            "there is."
+        )
+    return torch.device(settings.device)
 
 
 def _read(settings: TrainSettings, policy: LanguageModel, row: Objective) -> _Data:
@@ -91,13 +107,15 @@ def _read(settings: TrainSettings, policy: LanguageModel, row: Objective) -> _Da
         settings.data, data_size=settings.data_size, support_ratio=settings.support_ratio
     )
     kept, held = split_groups(groups, settings.holdout, settings.seed)
-    notes = [str(report)]
+    notes, held_report = [str(report)], report
     if settings.eval_data:
-        held, eval_report = read_groups(settings.eval_data)
-        notes.append(str(eval_report))
+        held, held_report = read_groups(settings.eval_data)
+        notes.append(str(held_report))
     encoder = policy.encoder(settings.overlong, settings.max_length)
-    training, note = make_examples(kept, encoder, row.view, row.name)
-    held_out, held_note = make_examples(held, encoder, row.view, row.name) if held else ([], "")
+    with report.located():
+        training, note = make_examples(kept, encoder, row.view, row.name)
+    with held_report.located():
+        held_out, held_note = make_examples(held, encoder, row.view, row.name) if held else ([], "")
     notes += [f"training: {note}"] * bool(note) + [f"held out: {held_note}"] * bool(held_note)
     return _Data(training, held_out, tuple(notes))
 

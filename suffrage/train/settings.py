@@ -13,24 +13,24 @@ from suffrage.train.loop import Schedule
 
 # Learning rates that work at 1 M and at 7 B parameters; between them the size decides.
 LEARNING_RATES = {
-    "sft": (1e-3, 2e-5),
-    "reward": (5e-4, 1e-5),
-    "dpo": (2e-4, 5e-7),
-    "ppo": (3e-4, 1e-6),
+    "sft": (5e-4, 2e-5),
+    "reward": (1e-3, 1e-5),
+    "dpo": (5e-4, 5e-7),
+    "ppo": (5e-4, 1e-6),
 }
 
 
 class TrainSettings(BaseModel):
     """What every method takes; a method's own options are in `options`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     method: str
     model: str
     data: str
-    seed: int = Field(0, description="decides every random choice")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="decides every random choice")
     epochs: float = Field(1, gt=0, description="passes over the data")
-    batch_size: int = Field(16, ge=1, description="prompts in an optimiser step")
+    batch_size: int = Field(8, ge=1, description="prompts in an optimiser step")
     lr: float | None = Field(None, gt=0, description="learning rate; unset: from the model's size")
     schedule: Schedule = Field("linear", description="how the rate decays after warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps that warm up")
@@ -38,7 +38,10 @@ class TrainSettings(BaseModel):
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     data_size: int | None = Field(None, ge=1, description="use the first n rows")
     support_ratio: float | None = Field(
-        None, description="stance files: share of rows that prefer the supporting answer"
+        None,
+        ge=0,
+        le=1,
+        description="stance files: share of rows that prefer the supporting answer",
     )
     holdout: float = Field(0.0, ge=0, lt=1, description="share of the prompts kept for evaluation")
     eval_data: str | None = Field(None, description="a file to evaluate on")
@@ -64,10 +67,28 @@ def make_settings(**values: Any) -> TrainSettings:
     try:
         return TrainSettings(**values)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        name = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
-        message = problem["msg"].lower()
-        raise SettingsError(f"{name} is {problem['input']!r}: {message}.") from error
+        raise SettingsError(_sentence(error.errors(include_url=False)[0])) from error
+
+
+_LIMITS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "finite_number": "a finite number",
+    "literal_error": "one of {expected}",
+}
+
+
+def _sentence(problem: Any) -> str:
+    """What pydantic found, as one sentence about the option."""
+    name = "--" + "-".join(str(part) for part in problem["loc"]).replace("_", "-")
+    if problem["type"] == "missing":
+        return f"{name} is missing; give it."
+    limit = _LIMITS.get(problem["type"])
+    if limit is None:
+        return f"{name} is {problem['input']!r}: {problem['msg'].lower()}."
+    return f"{name} is {problem['input']!r}; it must be {limit.format(**problem.get('ctx', {}))}."
 
 
 def learning_rate(method: str, parameters: int) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 from suffrage.objectives.pairs import dpo_loss, pair_accuracy
 
 FIGURES = st.floats(-50, 50)
+LENGTH = 4.0  # tokens of the first answer
 
 
 def tensors(*values: float) -> tuple[Tensor, ...]:
@@ -22,7 +23,7 @@ def tensors(*values: float) -> tuple[Tensor, ...]:
 def dpo(
     first: float, second: float, ref_first: float, ref_second: float, p: float, **options: float
 ):
-    return dpo_loss(*tensors(first, second, ref_first, ref_second, p), **options)
+    return dpo_loss(*tensors(first, second, ref_first, ref_second, p, LENGTH), **options)
 
 
 def test_worked_value_with_the_default_beta():
@@ -38,6 +39,13 @@ def test_worked_value_with_every_constant_in_use():
     loss, first, second = dpo(-3.7, -5.2, -4.1, -4.9, 0.7, beta=0.35, label_smoothing=0.15)
     assert loss.item() == pytest.approx(0.64 * 0.578132 + 0.36 * 0.823132, abs=2e-6)
     assert (first.item(), second.item()) == pytest.approx((0.14, -0.105))
+
+
+def test_the_nll_term_adds_the_mean_log_probability_of_the_first_answer():
+    # .658760 as above, + .3 * 4 / 4 tokens; the second answer adds nothing
+    loss, first, second = dpo(-4, -4.5, -4.4, -4.2, 1, nll=0.3)
+    assert loss.item() == pytest.approx(0.658760 + 0.3, abs=1e-6)
+    assert (first.item(), second.item()) == pytest.approx((0.04, -0.03))
 
 
 def test_conservative_dpo_keeps_a_share_of_the_opposite_label():
@@ -80,12 +88,15 @@ def test_the_gradient_is_that_of_finite_differences_and_only_the_policys():
     policy = [torch.randn(4, dtype=torch.float64, generator=generator) for _ in range(2)]
     reference = [torch.randn(4, dtype=torch.float64, generator=generator) for _ in range(2)]
     p = torch.tensor([1.0, 0.0, 0.37, 0.5], dtype=torch.float64)
+    length = torch.tensor([3.0, 7.0, 2.0, 5.0], dtype=torch.float64)
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
-        return dpo_loss(first, second, *reference, p, beta=0.7, label_smoothing=0.05)[0]
+        return dpo_loss(
+            first, second, *reference, p, length, beta=0.7, label_smoothing=0.05, nll=0.4
+        )[0]
 
     assert torch.autograd.gradcheck(loss, [x.requires_grad_() for x in policy])
-    _, first, second = dpo_loss(*policy, *reference, p)
+    _, first, second = dpo_loss(*policy, *reference, p, length)
     assert not first.requires_grad
     assert not second.requires_grad
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from suffrage.core.errors import PromptError
 
 REASONS_SHOWN, ROWS_SHOWN = 5, 5
 
@@ -19,7 +22,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class ReadReport:
-    """What a file was taken for and what became of its rows; `str` is for people."""
+    """What a file was taken for and what became of its rows; `str` is for people.
+
+    places: the file and row each kept prompt's id comes from.
+    """
 
     path: str
     format: str
@@ -27,6 +33,16 @@ class ReadReport:
     kept: int
     refused: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Whatever is found wrong with a prompt inside, is told with its file and row."""
+        try:
+            yield
+        except PromptError as error:
+            place = self.places.get(error.prompt_id, (self.path, None))
+            raise PromptError(error.message, error.prompt_id, *place) from error
 
     def __str__(self) -> str:
         head = f"{self.path}: {self.format}, {self.kept:,} of {self.rows:,} rows kept"

@@ -139,10 +139,14 @@ def _problems(content: Content) -> Iterator[str]:
     for claim in (*content.claims.support, *content.claims.oppose, *content.claims.balanced):
         if "{work}" not in claim:
             yield f"the claim {claim!r} names no work; write {{work}} where the title belongs"
+    yield from _aspect_problems(content)
+    yield from _question_problems(content)
+
+
+def _aspect_problems(content: Content) -> Iterator[str]:
     for name, aspect in content.aspects.items():
         if min(len(aspect.support), len(aspect.oppose)) < 2:
             yield f"the aspect {name!r} has a side with fewer than two arguments; add one"
-    yield from _question_problems(content)
 
 
 def _question_problems(content: Content) -> Iterator[str]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from suffrage.objectives.ppo import gae, kl_rewards, policy_loss, value_loss, whiten
 
-JUNK = [1e9, -1e9]
+JUNK = [1e9, -1e9, float("inf"), float("nan")]
 MASK = torch.tensor([[1.0, 1, 1, 0, 0], [1, 0, 0, 0, 0]], dtype=torch.float64)
 
 

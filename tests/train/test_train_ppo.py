@@ -205,6 +205,8 @@ def test_a_run_of_ppo(settings, tmp_path, prompts_file, reward_folder, model_fol
     for row in rows[1:]:
         assert row["ratio"] == pytest.approx(1, abs=1e-6)
         assert 0 <= row["clip_fraction"] <= 1
+    assert rows[1]["kl"] == pytest.approx(0, abs=1e-6)
+    assert abs(rows[-1]["kl"]) > 1e-3  # the reference is another model by now
     trained, start = (load(folder, "cpu").model for folder in (tmp_path / "run", model_folder))
     pairs = zip(trained.parameters(), start.parameters(), strict=True)
     assert any(not torch.equal(one, other) for one, other in pairs)

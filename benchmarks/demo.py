@@ -1,0 +1,106 @@
+"""The demo's figures over several seeds, and the values-alignment assignment on the same model.
+
+    python benchmarks/demo.py --lang zh --seeds 0 1 2 --out build/demo
+
+Prints a Markdown table a language; what is already under --out is not made again. Times are those
+of this machine, and hold only while nothing else runs on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from suffrage.core.files import read_jsonl, write_json
+from suffrage.data.read import read_prompts
+from suffrage.demo import SAMPLES, TEMPERATURE, Demo, answers, figures, measure_stance, run_demo
+from suffrage.train.run import train_offline
+from suffrage.train.settings import make_settings
+
+RATIOS = (1.0, 0.5, 0.0)
+ASSIGNMENT = {"data_size": 50, "epochs": 3, "options": {"nll": 1.0}}
+
+
+def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
+    """One demo and the assignment's settings on its SFT model."""
+    file = out / "figures.json"
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    for row in run_demo(out, lang, seed):
+        print(f"  {row['name']:9} {row['seconds']:7.1f} s  {row['figure']}", flush=True)
+    found = {**figures(out), "assignment": assignment(Demo(out, lang, seed))}
+    found["seconds"] = {row["name"]: row["seconds"] for row in read_jsonl(out / "stages.jsonl")}
+    write_json(file, found)
+    return found
+
+
+def assignment(demo: Demo) -> dict[str, Any]:
+    """Stance on the 10 test prompts after DPO on the 50 rows, for each share of support."""
+    prompts, _ = read_prompts(demo.path("test_prompt.json"))
+    found = {}
+    for ratio in RATIOS:
+        name = f"assignment-{ratio:g}"
+        settings = make_settings(
+            method="dpo",
+            model=str(demo.path("sft")),
+            data=str(demo.path("labelled_data.json")),
+            seed=demo.seed,
+            support_ratio=ratio,
+            **ASSIGNMENT,
+        )
+        train_offline(settings, demo.path(name))
+        groups = {name: answers(demo, name, prompts, SAMPLES, demo.seed, TEMPERATURE)}
+        row = measure_stance(demo.world, groups, demo.seed).models[0]
+        assert row.well_formed is not None
+        found[f"{ratio:g}"] = {
+            "support": row.shares["support"].value,
+            "well_formed": row.well_formed.value,
+        }
+    return found
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """One row a figure, one column a seed."""
+    rows: dict[str, list[str]] = {}
+
+    def add(name: str, value: str) -> None:
+        rows.setdefault(name, []).append(value)
+
+    for one in found:
+        for model, share in one["support"].items():
+            add(f"support, {model}", f"{share['value']:.1%}")
+        for model, share in one["well_formed"].items():
+            add(f"well formed, {model}", f"{share['value']:.1%}")
+        for ratio, row in one["assignment"].items():
+            cell = f"{row['support']:.1%} ({row['well_formed']:.1%} well formed)"
+            add(f"support, DPO on 50 rows, support_ratio {ratio}", cell)
+        accuracy = one["reward_accuracy"]
+        span = f"{accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
+        add("reward model, held-out accuracy", span)
+        add("alpha of the raters", f"{one['alpha']['value']:.2f}")
+        add("odd raters named", ", ".join(f"{n} ({w})" for n, w in one["odd"].items()))
+        add("seconds, all stages", f"{sum(one['seconds'].values()):.0f}")
+        add("seconds, the base model", f"{one['seconds']['base']:.0f}")
+    lines = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
+    head = "| | " + " | ".join(f"seed {i}" for i in range(len(found))) + " |"
+    return "\n".join([head, "|---" * (len(found) + 1) + "|", *lines])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lang", choices=("zh", "en"), nargs="+", default=["zh", "en"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("build/demo"))
+    args = parser.parse_args()
+    for lang in args.lang:
+        found = [study(lang, seed, args.out / f"{lang}-{seed}") for seed in args.seeds]
+        times = [sum(one["seconds"].values()) - one["seconds"]["base"] for one in found]
+        print(f"\n## {lang}\n\n{table(found)}\n")
+        print(f"Median seconds without the base model: {statistics.median(times):.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What each option of a method is, and which values it can take: help texts and checks.
+
+The options and their defaults are the keyword arguments of the objectives; here is only what a
+signature cannot say.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from suffrage.core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its meaning and its range; `above` excludes its own value."""
+
+    help: str
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+
+    @property
+    def range(self) -> str:
+        """The values it can take, in words."""
+        limits = (
+            (f"above {self.above:g}", math.isfinite(self.above)),
+            (f"at least {self.least:g}", math.isfinite(self.least)),
+            (f"at most {self.most:g}", math.isfinite(self.most)),
+        )
+        return " and ".join(words for words, stated in limits if stated)
+
+    def holds(self, value: float) -> bool:
+        return math.isfinite(value) and self.above < value and self.least <= value <= self.most
+
+
+OPTIONS = {
+    "beta": Option(
+        "how dear it is to leave the reference; less lets the model go further", above=0
+    ),
+    "label_smoothing": Option(
+        "share of the labels taken to be wrong (conservative DPO)", least=0, most=0.5
+    ),
+    "nll": Option("weight of imitating the chosen answer, which keeps the language", least=0),
+    "centring": Option("pull of the rewards towards zero", least=0),
+    "samples": Option("completions a prompt in each rollout", least=1),
+    "max_new_tokens": Option("longest completion, in tokens", least=1),
+    "temperature": Option("of the sampling; 1 samples what the model believes", above=0),
+    "ppo_epochs": Option("passes over each rollout", least=1),
+    "minibatches": Option("parts of each pass, one update a part", least=1),
+    "kl_coef": Option("strength of the anchor to the model it started from", least=0),
+    "clip": Option("how far the ratio of new to old probability counts", above=0),
+    "value_clip": Option("how far a value may move in one rollout", above=0),
+    "value_coef": Option("weight of the critic's loss", least=0),
+    "gamma": Option("discount of later rewards", above=0, most=1),
+    "lam": Option("lambda of generalised advantage estimation", least=0, most=1),
+    "missing_end_penalty": Option("taken off the score of an unfinished completion", least=0),
+}
+
+
+def check_option(method: str, name: str, value: Any, default: float) -> float:
+    """The value, of its default's type; `SettingsError` where it has not that type or range."""
+    option, kind = OPTIONS[name], type(default)
+    whole = "a whole number" if kind is int else "a number"
+    allowed = (int,) if kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not option.holds(value):
+        must = " ".join([whole, option.range]).strip()
+        flag = "--" + name.replace("_", "-")
+        raise SettingsError(f"{flag} of {method} is {value!r}; it must be {must}.")
+    return kind(value)

@@ -1,0 +1,207 @@
+"""Every command the docs show parses, and those of the README and the assignment run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import tiny
+from commands import PAGES, ROOT, inline_commands, shell_lines, suffrage_words
+
+from suffrage.cli.arguments import parse
+from suffrage.cli.main import VERBS, main
+from suffrage.core.files import read_json, read_jsonl, write_json, write_jsonl
+from suffrage.core.records import Group, Judgment, Preference
+from suffrage.data.read import write_groups
+from suffrage.demo import STAGES
+from suffrage.train.settings import TrainSettings
+from suffrage.worlds.adaptation import load_world
+
+METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+SHOWN = [(page.name, line) for page in PAGES for line in shell_lines(page)]
+OURS = [(page, line) for page, line in SHOWN if suffrage_words(line) is not None]
+
+
+class ParsedError(Exception):
+    """Raised in place of running the verb."""
+
+
+def words_parse(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the verb up to the point where its words were parsed."""
+
+    def stop(parser, given):
+        parse(parser, given)
+        raise ParsedError
+
+    assert words[0] in VERBS, words
+    module = importlib.import_module(f"suffrage.cli.{words[0]}")
+    monkeypatch.setattr(module, "parse", stop)
+    with pytest.raises(ParsedError):
+        module.run(words[1:])
+
+
+def test_each_verb_is_shown():
+    shown = {(suffrage_words(line) or [""])[0] for _, line in OURS}
+    assert shown == set(VERBS)
+
+
+@pytest.mark.parametrize("line", sorted({line for _, line in OURS}))
+def test_commands_parse(line, monkeypatch):
+    words_parse(suffrage_words(line) or [], monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_verbs_and_options_named_in_the_text_exist(page):
+    known = METHODS_PAGE + "".join(
+        (ROOT / "suffrage" / "cli" / f"{verb}.py").read_text(encoding="utf-8") for verb in VERBS
+    )
+    for command in inline_commands(page):
+        verb = command.split()[1]
+        assert verb in VERBS or verb == "VERB" or verb.startswith("--"), command
+        for option in re.findall(r"(?<!\S)--[a-z-]+", command):
+            assert option in known or option == "--help", command
+
+
+@pytest.mark.parametrize(("page", "line"), [pair for pair in SHOWN if pair not in OURS])
+def test_other_commands_are_what_the_project_has(page, line):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    words = line.split()
+    if words[0] == "make":
+        assert set(words[1:]) <= set(targets)
+    elif words[0] == ".venv/bin/python":
+        module = Path(*words[2].split(".")).with_suffix(".py")
+        assert words[1] == "-m"
+        assert (ROOT / module).exists() or words[2] == "pytest"
+    else:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        tools = extras["project"]["optional-dependencies"]["dev"]
+        tool = Path(words[0]).name
+        assert any(name.startswith(tool) for name in tools), line
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with everything that the commands of the docs name, as small as it can be."""
+    folder = tmp_path_factory.mktemp("docs")
+    model = tiny.bundle()
+    sides = {"support": "yes", "oppose": "no"}
+    asked = [{"id": i, "prompt": f"film it? {i}"} for i in range(1, 51)]
+    for path in (folder, folder / "demo" / "zh-0"):
+        model.save(path / ("my-model" if path == folder else "sft"))
+        write_json(path / "labelled_data.json", [{**row, **sides} for row in asked])
+        write_json(path / "test_prompt.json", asked[:10])
+    groups = [tiny.group(f"p{i}", f"question {i}", ("yes", "no")) for i in range(10)]
+    shown = Preference(demonstrations=(0,))
+    demonstrations = [tiny.group(f"d{i}", f"ask {i}", ("yes",), shown) for i in range(4)]
+    write_groups(folder / "my-demonstrations.jsonl", demonstrations)
+    write_groups(folder / "my-pairs.jsonl", groups)
+    write_groups(folder / "my-votes.jsonl", [voted(group) for group in groups])
+    write_jsonl(folder / "my-prompts.jsonl", [{"id": i, "prompt": f"why {i}?"} for i in range(3)])
+    return folder
+
+
+def voted(group: Group) -> Group:
+    """The group with three raters' votes instead of a preference; one disagrees."""
+    name, (a, b) = group.prompt.id, [completion.id for completion in group.completions]
+    votes = tuple(
+        Judgment(
+            id=f"{name}-{rater}",
+            prompt_id=name,
+            rater=rater,
+            kind="pair",
+            completions=(a, b),
+            value=value,
+        )
+        for rater, value in (("Mei", "a"), ("Tom", "a"), ("Ana", "b"))
+    )
+    return group.model_copy(update={"judgments": votes, "preference": None})
+
+
+def runnable(name: str) -> list[list[str]]:
+    """The page's own commands, each once, but for the demo."""
+    lines = dict.fromkeys(shell_lines(ROOT / name))
+    found = [words for line in lines if (words := suffrage_words(line))]
+    return [words for words in found if words[0] != "demo"]
+
+
+def steps(rows: int) -> int:
+    """Optimiser steps in an epoch of so many rows."""
+    return math.ceil(rows / TrainSettings.model_fields["batch_size"].default)
+
+
+def run_all(commands: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    for words in commands:
+        assert main(words) == 0, (words, capsys.readouterr().err)
+
+
+def test_the_readme_runs(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    run_all(runnable("README.md"), capsys)
+    said = capsys.readouterr().out
+    assert "Krippendorff" in said
+    assert "Ana" in Path("votes.html").read_text(encoding="utf-8")
+    assert "my-dpo" in Path("report.html").read_text(encoding="utf-8")
+    assert len(read_json(Path("responses.json"))) == 3
+    assert read_json(Path("runs/from-votes/done.json"))["steps"] == steps(10)
+    explained(Path("runs").glob("*/*.jsonl"))
+
+
+def explained(logs) -> None:
+    """Every figure a run logged is explained in docs/methods.md."""
+    names = {name for log in logs for row in read_jsonl(log) for name in row}
+    assert {"explained_variance", "margin", "grad_norm", "eval/accuracy"} <= names
+    for name in names:
+        assert f"`{name.removeprefix('eval/')}`" in METHODS_PAGE, f"{name} is not explained"
+
+
+def test_the_assignment_runs(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    run_all(runnable("docs/assignments.md"), capsys)
+    said = capsys.readouterr().out
+    assert "the first 25 rows prefer the supporting answer, the other 25 the opposing one" in said
+    for run, count in (("support", 50), ("oppose", 50), ("half", 50), ("few", 10)):
+        assert read_json(Path("runs", run, "done.json"))["steps"] == 3 * steps(count)
+        rows = read_json(Path("answers", run, "responses.json"))
+        assert [row["id"] for row in rows] == list(range(1, 11))
+        assert set(rows[0]) == {
+            "id",
+            "prompt",
+            "response_from_original_model",
+            "response_from_trained_model",
+        }
+    assert {len(row["completions"]) for row in read_jsonl(Path("answers/all.jsonl"))} == {5}
+    assert "half" in Path("assignment.html").read_text(encoding="utf-8")
+
+
+def test_the_world_writes_the_files_the_assignment_names(tmp_path):
+    load_world("zh").write_files(tmp_path)
+    rows, asked = (
+        read_json(tmp_path / f"{name}.json") for name in ("labelled_data", "test_prompt")
+    )
+    assert (len(rows), set(rows[0])) == (50, {"id", "prompt", "support", "oppose"})
+    assert (len(asked), set(asked[0])) == (10, {"id", "prompt"})
+
+
+def test_the_readme_shows_each_stage_of_the_demo():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- demo output -->\n```text\n(.*?)```", page, re.DOTALL)
+    assert [line.split()[0] for line in shown.splitlines()] == [stage.name for stage in STAGES]
+
+
+def test_the_example_of_responses_has_their_fields(place):
+    written = read_json(place / "demo" / "zh-0" / "test_prompt.json")[0]
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```json responses\n(.*?)\n```", page, re.DOTALL)
+    (row,) = json.loads(text)
+    assert list(row)[:2] == list(written)
+
+
+def test_no_setting_is_left_out_of_the_table():
+    fixed = {"method", "model", "data", "options"}
+    for name in set(TrainSettings.model_fields) - fixed:
+        assert f"| `--{name.replace('_', '-')}` |" in METHODS_PAGE

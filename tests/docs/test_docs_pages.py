@@ -1,0 +1,139 @@
+"""What the pages say of files, records and tables is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import generate
+import pytest
+import yaml
+from commands import PAGES, ROOT, Block, blocks
+
+import suffrage.core.records
+import suffrage.core.results
+from suffrage.core.files import write_text
+from suffrage.data.read import read_groups, read_prompts
+from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# A path of this project, named as code.
+NAMED = re.compile(r"`((?:suffrage|docs|tests|benchmarks)/[\w./-]*)`")
+FORMATS = ROOT / "docs" / "formats.md"
+RECORDS = ("Group", "Prompt", "Completion", "Judgment", "Preference", "RatersResult")
+
+
+def page_named(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in a link, as GitHub makes it."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    heads = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert file.is_relative_to(ROOT), f"{page.name} links out of the project: {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page):
+    for name in NAMED.findall(page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.mark.parametrize("page", generate.PAGES, ids=lambda page: page.name)
+def test_generated_parts_are_up_to_date(page):
+    text = page.read_text(encoding="utf-8")
+    assert generate.render(text) == text, "run `python -m tests.docs.generate`"
+
+
+def test_every_generated_part_stands_on_a_page():
+    text = "".join(page.read_text(encoding="utf-8") for page in generate.PAGES)
+    used = [name for _, name, _ in generate.BLOCK.findall(text)]
+    assert sorted(used) == sorted(generate.MADE)
+    assert text.count("<!-- /generated -->") == len(used)
+
+
+def test_the_tree_lists_every_file_and_no_other():
+    listed: list[str] = []
+    folders: list[str] = []
+    for line in generate.tree().splitlines()[1:-1]:
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+        folders = [*folders[:depth], name]
+        listed.append("".join(folders))
+        assert name == "suffrage/" or len(line.split()) > 2, f"{name} has no phrase"
+    there = {
+        str(file.relative_to(ROOT)).replace("__init__.py", "")
+        for file in (ROOT / "suffrage").rglob("*.py")
+    }
+    assert set(listed) - {"suffrage/__init__.py"} == there
+    assert len(listed) == len(set(listed))
+
+
+def json_blocks(names: object) -> list[Block]:
+    found = [block for block in blocks(FORMATS) if block.info.startswith("json ")]
+    return [block for block in found if block.info.removeprefix("json ") in names]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("block", json_blocks(RECORDS), ids=lambda block: block.info)
+def test_examples_of_records_are_exact(block):
+    name = block.info.removeprefix("json ")
+    kind = getattr(suffrage.core.records, name, None) or getattr(suffrage.core.results, name)
+    for line in block.text.splitlines():
+        value = json.loads(line)
+        record = kind.from_json(value)
+        assert kind.from_json(record.to_json()) == record
+
+
+def test_there_is_an_example_of_each_judgment_and_record():
+    assert {block.info.removeprefix("json ") for block in json_blocks(RECORDS)} == set(RECORDS)
+    (judgments,) = json_blocks(("Judgment",))
+    kinds = {json.loads(line)["kind"] for line in judgments.text.splitlines()}
+    assert kinds == set(suffrage.core.records._CHECKS)
+
+
+@pytest.mark.parametrize("form", [*GROUP_FORMATS, *PROMPT_FORMATS], ids=lambda form: form.name)
+def test_examples_of_formats_are_taken_for_what_they_are(form, tmp_path):
+    (block,) = json_blocks((form.name,))
+    file = tmp_path / "example.jsonl"
+    write_text(file, block.text)
+    rows, report = read_prompts(file) if form in PROMPT_FORMATS else read_groups(file)
+    assert report.format == form.name
+    assert len(rows) == len(block.text.splitlines())
+    if form in GROUP_FORMATS:
+        filled = {view for group in rows for view in group.preference.to_json()}
+        assert filled
+        assert filled <= set(form.views)
+
+
+def test_hooks_run_tools_of_the_environment():
+    hooks = [
+        hook
+        for repo in yaml.safe_load(page_named(".pre-commit-config.yaml"))["repos"]
+        for hook in repo["hooks"]
+    ]
+    assert {hook["id"] for hook in hooks} == {"ruff", "ruff-format", "mypy", "floors"}
+    checks = re.findall(r"\$\(BIN\)/([\w-]+)", page_named("Makefile").split("check:")[1])
+    for hook in hooks:
+        assert hook["language"] == "system"
+        assert hook["entry"].split()[0].removeprefix(".venv/bin/") in checks
+
+
+def test_the_picture_is_one():
+    raw = (ROOT / "docs" / "images" / "report.png").read_bytes()
+    width = int.from_bytes(raw[16:20], "big")
+    assert raw.startswith(b"\x89PNG")
+    assert width >= 1000
