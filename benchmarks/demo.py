@@ -16,7 +16,9 @@ from typing import Any
 
 from suffrage.core.files import read_jsonl, write_json
 from suffrage.data.read import read_prompts
-from suffrage.demo import SAMPLES, TEMPERATURE, Demo, answers, figures, measure_stance, run_demo
+from suffrage.demo.measure import measure_stance
+from suffrage.demo.run import figures, run_demo
+from suffrage.demo.setting import TEMPERATURE, Demo, answers
 from suffrage.train.run import train_offline
 from suffrage.train.settings import make_settings
 
@@ -31,7 +33,8 @@ def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
         return json.loads(file.read_text(encoding="utf-8"))
     for row in run_demo(out, lang, seed):
         print(f"  {row['name']:9} {row['seconds']:7.1f} s  {row['figure']}", flush=True)
-    found = {**figures(out), "assignment": assignment(Demo(out, lang, seed))}
+    demo = Demo(out, lang, seed)
+    found = {**figures(out), "base": stance_of(demo, demo.base), "assignment": assignment(demo)}
     found["seconds"] = {row["name"]: row["seconds"] for row in read_jsonl(out / "stages.jsonl")}
     write_json(file, found)
     return found
@@ -39,7 +42,6 @@ def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
 
 def assignment(demo: Demo) -> dict[str, Any]:
     """Stance on the 10 test prompts after DPO on the 50 rows, for each share of support."""
-    prompts, _ = read_prompts(demo.path("test_prompt.json"))
     found = {}
     for ratio in RATIOS:
         name = f"assignment-{ratio:g}"
@@ -52,14 +54,17 @@ def assignment(demo: Demo) -> dict[str, Any]:
             **ASSIGNMENT,
         )
         train_offline(settings, demo.path(name))
-        groups = {name: answers(demo, name, prompts, SAMPLES, demo.seed, TEMPERATURE)}
-        row = measure_stance(demo.world, groups, demo.seed).models[0]
-        assert row.well_formed is not None
-        found[f"{ratio:g}"] = {
-            "support": row.shares["support"].value,
-            "well_formed": row.well_formed.value,
-        }
+        found[f"{ratio:g}"] = stance_of(demo, name)
     return found
+
+
+def stance_of(demo: Demo, model: str) -> dict[str, float | None]:
+    """Share of supporting and of well-formed answers to the 10 test prompts."""
+    prompts, _ = read_prompts(demo.path("test_prompt.json"))
+    groups = answers(demo, model, prompts, demo.sizes.samples, demo.seed, TEMPERATURE)
+    row = measure_stance(demo.world, {model: groups}, demo.seed).models[0]
+    assert row.well_formed is not None
+    return {"support": row.shares["support"].value, "well_formed": row.well_formed.value}
 
 
 def table(found: list[dict[str, Any]]) -> str:
@@ -70,6 +75,8 @@ def table(found: list[dict[str, Any]]) -> str:
         rows.setdefault(name, []).append(value)
 
     for one in found:
+        add("support, base", f"{one['base']['support']:.1%}")
+        add("well formed, base", f"{one['base']['well_formed']:.1%}")
         for model, share in one["support"].items():
             add(f"support, {model}", f"{share['value']:.1%}")
         for model, share in one["well_formed"].items():

@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--out", help="where to write; unset: demo/LANG-SEED")
     args = parse(parser, words)
     out = Path(args.out or f"demo/{args.lang}-{args.seed}")
-    from suffrage.demo import figures, run_demo  # torch loads here, not for --help
+    from suffrage.demo.run import figures, run_demo  # torch loads here, not for --help
 
     rows = run_demo(out, args.lang, args.seed)
     if args.json:
@@ -50,7 +50,7 @@ def _show_answers(out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from suffrage.demo import before_and_after
+    from suffrage.demo.run import before_and_after
 
     rows = before_and_after(out).rows
     shown = [answer.model for answer in rows[0].answers if answer.model != "base"]

@@ -18,7 +18,7 @@ from suffrage.train.ppo import check_reward, train_ppo
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import LEARNING_RATES, TrainSettings, make_settings
 
-FOR_ANSWERS = ("support_ratio", "holdout")  # settings without a meaning where only prompts are read
+FOR_ANSWERS = ("support_ratio",)  # settings without a meaning where only prompts are read
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
 
 

@@ -62,7 +62,8 @@ def scores(scalar: ScalarModel, forest: Forest) -> Tensor:
 def values(scalar: ScalarModel, forest: Forest) -> Tensor:
     """(N,): the value of the state before each scored token."""
     hidden = hidden_states(scalar.model, forest)
-    return at_least_single(_head(scalar.model)(hidden[forest.predictor_N]).squeeze(1))
+    value_N = _head(scalar.model)(hidden[forest.predictor_N]).squeeze(1)
+    return at_least_single(value_N) - scalar.offset
 
 
 def score_trees(scalar: ScalarModel, trees: list[Tree], budget: int = 16384) -> Tensor:

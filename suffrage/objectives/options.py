@@ -37,9 +37,7 @@ class Option:
 
 
 OPTIONS = {
-    "beta": Option(
-        "how dear it is to leave the reference; less lets the model go further", above=0
-    ),
+    "beta": Option("tie to the reference; a smaller one lets the model go further", above=0),
     "label_smoothing": Option(
         "share of the labels taken to be wrong (conservative DPO)", least=0, most=0.5
     ),

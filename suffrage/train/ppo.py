@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import set_seed
 
 from suffrage.core.errors import DataError, SettingsError
+from suffrage.core.records import Group
 from suffrage.core.runs import open_run
 from suffrage.data.encode import Encoder
 from suffrage.data.forest import pack, split
@@ -26,7 +27,7 @@ from suffrage.train.examples import Batches
 from suffrage.train.loop import Metrics, Optimiser, train
 from suffrage.train.offline import Sums, add_sums, averages
 from suffrage.train.rollout import Roller, Rollout, Task, reward_model
-from suffrage.train.run import Finished, device_of, finish, loop_settings, recorded
+from suffrage.train.run import Finished, device_of, finish, loop_settings, recorded, split_groups
 from suffrage.train.settings import TrainSettings
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
@@ -48,20 +49,20 @@ class PPOStep:
         chosen = self.batches.at(step)
         rollout = self.roller([self.tasks[i] for i in chosen], self._seed(step), chosen)
         updated: Metrics = {}
+        first: Metrics = {}
         sums: Sums = {}
         for epoch in range(self.options.ppo_epochs):
-            for number, part in enumerate(self._minibatches(len(chosen), step, epoch)):
+            for part in self._minibatches(len(chosen), step, epoch):
                 found: Sums = {}
                 count = float(rollout.mask_BT[rollout.rows(part)].sum())
                 where = f"in the PPO update of step {step + 1}"
                 updated = self.optimiser.update(self._losses(rollout, part, found), count, where)
-                if epoch == number == 0:
-                    # Before any update the new policy is the old one.
-                    updated_first = averages(found)["ratio"]
+                first = first or averages(found)
                 add_sums(sums, found)
-        figures = {**averages(sums), "ratio": updated_first}
-        episodes = (step + 1) * self.batches.batch_size * self.options.samples
-        return {"episodes": episodes, **rollout.metrics, **updated, **figures}
+        # Before any update the new policy is the old one: this ratio must be 1.
+        figures = {**averages(sums), "ratio": first["ratio"]}
+        epoch_done = round((step + 1) / self.batches.per_epoch, 4)
+        return {"epoch": epoch_done, **rollout.metrics, **updated, **figures}
 
     def _seed(self, step: int) -> int:
         return int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
@@ -97,7 +98,7 @@ class PPOStep:
             yield policy_N.sum() + self.options.value_coef * value_N.sum()
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:
-        """Mean reward of one answer to each held-out prompt, with the same random numbers."""
+        """Mean reward of the answers to the held-out prompts, with the same random numbers."""
         keys = list(range(len(tasks)))
         score_B = self.roller.score(tasks, self.roller.sample(tasks, self.seed, keys))
         return {"reward": float(score_B.mean())}
@@ -128,38 +129,46 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
+    step, held_out, note = _prepare(settings, options, reward)
+    evaluate = (lambda: step.evaluate(held_out)) if held_out else None
+    metrics = train(run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward")
+    finish(run, settings, step.roller.policy, metrics)
+    return Finished(out, metrics, (note,))
+
+
+def _prepare(
+    settings: TrainSettings, options: PPOOptions, reward: str
+) -> tuple[PPOStep, list[Task], str]:
+    """The step function, the held-out prompts, and what the reader said of the data."""
     policy = load(settings.model, device_of(settings))
     scalar = load_reward(reward, policy.device)
     encoder = policy.encoder(settings.overlong, settings.max_length)
-    tasks, note = read_tasks(settings.data, encoder, options.max_new_tokens, settings.data_size)
-    held_out = _held_out(settings, encoder, options)
+    tasks, held_out, note = _tasks(settings, encoder, options.max_new_tokens)
     critic = make_critic(policy, scalar, settings.seed)
-    roller = Roller(
-        policy,
-        critic,
-        policy.frozen_copy(),
-        reward_model(scalar),
-        encoder,
-        options,
-        settings.microbatch_tokens,
-    )
+    budget = settings.microbatch_tokens
+    # The reference is copied before the first update and before a checkpoint is restored.
+    reference = policy.frozen_copy()
+    roller = Roller(policy, critic, reference, reward_model(scalar), encoder, options, budget)
     batches = Batches(len(tasks), min(settings.batch_size, len(tasks)), settings.seed)
     steps = max(1, math.ceil(settings.epochs * batches.per_epoch))
     loop = loop_settings(settings, steps, policy, adam_eps=ADAM_EPS)
     optimiser = Optimiser({"policy": policy.model, "critic": critic.model}, loop)
-    step = PPOStep(
-        roller, tasks, batches, optimiser, options, settings.seed, settings.microbatch_tokens
-    )
-    evaluate = (lambda: step.evaluate(held_out)) if held_out else None
-    metrics = train(run, optimiser, step, label="ppo", evaluate=evaluate, show="reward")
-    finish(run, settings, policy, metrics)
-    return Finished(out, metrics, (note,))
+    step = PPOStep(roller, tasks, batches, optimiser, options, settings.seed, budget)
+    return step, held_out, note
 
 
-def _held_out(settings: TrainSettings, encoder: Encoder, options: PPOOptions) -> list[Task]:
-    if settings.eval_data is None:
-        return []
-    return read_tasks(settings.eval_data, encoder, options.max_new_tokens, None)[0]
+def _tasks(
+    settings: TrainSettings, encoder: Encoder, new_tokens: int
+) -> tuple[list[Task], list[Task], str]:
+    """Prompts to train on and prompts to evaluate on, from two files or from one split by seed."""
+    tasks, note = read_tasks(settings.data, encoder, new_tokens, settings.data_size)
+    if settings.eval_data is not None:
+        return tasks, read_tasks(settings.eval_data, encoder, new_tokens, None)[0], note
+    groups = [Group(prompt=task.prompt) for task in tasks]
+    _, held = split_groups(groups, settings.holdout, settings.seed)
+    names = {group.prompt.id for group in held}
+    kept = [task for task in tasks if task.prompt.id not in names]
+    return kept, [task for task in tasks if task.prompt.id in names], note
 
 
 def read_tasks(

@@ -15,7 +15,7 @@ from suffrage.train.loop import Schedule
 LEARNING_RATES = {
     "sft": (5e-4, 2e-5),
     "reward": (1e-3, 1e-5),
-    "dpo": (5e-4, 5e-7),
+    "dpo": (7e-4, 5e-7),
     "ppo": (5e-4, 1e-6),
 }
 

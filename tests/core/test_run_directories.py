@@ -14,6 +14,8 @@ SETTINGS = {"method": "dpo", "seed": 3, "options": {"beta": 0.1}, "lr": None}
 
 def test_settings_are_the_first_file_and_the_environment_the_second(tmp_path):
     run = open_run(tmp_path / "a" / "run", SETTINGS)
+    assert not (tmp_path / "a").exists()  # a command that cannot start leaves nothing behind
+    run.start()
     assert sorted(path.name for path in run.path.iterdir()) == ["environment.json", "settings.json"]
     assert json.loads((run.path / "settings.json").read_text()) == SETTINGS
     environment = json.loads((run.path / "environment.json").read_text())
@@ -24,6 +26,7 @@ def test_settings_are_the_first_file_and_the_environment_the_second(tmp_path):
 
 def test_the_same_settings_take_the_run_up_again(tmp_path):
     first = open_run(tmp_path / "run", SETTINGS)
+    first.start()
     first.log({"step": 1, "loss": 0.5}, {"seconds": 2.0})
     again = open_run(tmp_path / "run", {**SETTINGS})
     assert again.metrics == [{"step": 1, "loss": 0.5}]
@@ -32,7 +35,7 @@ def test_the_same_settings_take_the_run_up_again(tmp_path):
 
 
 def test_other_settings_are_refused_by_name_and_nothing_is_touched(tmp_path):
-    open_run(tmp_path / "run", SETTINGS)
+    open_run(tmp_path / "run", SETTINGS).start()
     before = (tmp_path / "run" / "settings.json").read_bytes()
     with pytest.raises(RunError, match=r"holds another run \(seed is 3 there and 4 here\); choose"):
         open_run(tmp_path / "run", {**SETTINGS, "seed": 4})
@@ -43,6 +46,22 @@ def test_other_settings_are_refused_by_name_and_nothing_is_touched(tmp_path):
     with pytest.raises(RunError, match=r"epochs is None there and 2 here"):
         open_run(tmp_path / "run", {**SETTINGS, "epochs": 2})
     assert (tmp_path / "run" / "settings.json").read_bytes() == before
+
+
+def test_other_contents_of_the_same_name_are_another_run(tmp_path):
+    open_run(tmp_path / "run", {"data": "d", "eval_data_key": "a"}).start()
+    with pytest.raises(RunError, match=r"holds another run \(what --eval-data names has changed"):
+        open_run(tmp_path / "run", {"data": "d", "eval_data_key": "b"})
+
+
+def test_a_kill_before_the_environment_is_made_up_for(tmp_path):
+    run = open_run(tmp_path / "run", SETTINGS)
+    run.start()
+    written = (run.path / "settings.json").read_bytes()
+    (run.path / "environment.json").unlink()
+    open_run(tmp_path / "run", SETTINGS).start()
+    assert "started" in json.loads((run.path / "environment.json").read_text())
+    assert (run.path / "settings.json").read_bytes() == written
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
@@ -72,6 +91,7 @@ def test_damaged_settings_are_said(tmp_path):
 @pytest.fixture
 def run(tmp_path) -> RunDirectory:
     made = open_run(tmp_path / "run", SETTINGS)
+    made.start()
     for step in range(4):
         made.log({"step": step, "loss": 1 / (step + 1)}, {"seconds": step / 4})
     return made

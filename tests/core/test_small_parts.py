@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from suffrage.core.errors import (
@@ -68,6 +70,28 @@ def test_the_key_of_a_folder_knows_its_files_names_and_bytes(tmp_path):
     folder.rename(tmp_path / "b")
     assert path_key(tmp_path / "b") in keys  # where it lies does not matter
     assert path_key(tmp_path / "b" / "three") != path_key(tmp_path / "b" / "sub" / "one")
+
+
+def test_a_key_can_leave_out_a_name(tmp_path):
+    (tmp_path / "weights").write_bytes(b"1")
+    before = path_key(tmp_path)
+    (tmp_path / "README.md").write_text("a card")
+    assert path_key(tmp_path) != before
+    assert path_key(tmp_path, skip=("README.md",)) == before
+
+
+def test_a_large_folder_is_known_by_sizes_and_times(tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(b"12")
+    os.utime(file, ns=(5, 5))
+    keys = [path_key(tmp_path, large=1)]
+    file.write_bytes(b"34")
+    os.utime(file, ns=(5, 5))
+    keys.append(path_key(tmp_path, large=1))
+    os.utime(file, ns=(5, 6))
+    keys.append(path_key(tmp_path, large=1))
+    assert keys[0] == keys[1] != keys[2]
+    assert path_key(tmp_path, large=2) not in keys  # small enough to be read
 
 
 def test_a_result_makes_the_round_trip(tmp_path):

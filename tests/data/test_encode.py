@@ -172,7 +172,7 @@ def test_what_fits_is_left_as_it_is():
 
 
 def test_refusing_names_the_prompt_its_length_and_the_ways_out():
-    with pytest.raises(DataError, match=r"'p' is too long: prompt and answer takes 12 .*is 11"):
+    with pytest.raises(DataError, match=r"'p' is too long: prompt and answer take 12 .*is 11"):
         encoder(tiny.tokenizer(), context=11).tree(LONG)
     with pytest.raises(DataError, match=r"the prompt alone takes 5 tokens .*is 4; pass --overlong"):
         encoder(tiny.tokenizer(), context=4).tree(LONG)

@@ -131,7 +131,7 @@ def test_an_unfinished_run_is_refused(tmp_path):
 
 def test_a_model_without_a_tokenizer_is_refused(tmp_path):
     tiny.model().save_pretrained(tmp_path / "model")
-    with pytest.raises(ModelError, match="has no usable tokenizer: ") as error:
+    with pytest.raises(ModelError, match=r"holds no tokenizer that can be loaded \(") as error:
         load(tmp_path / "model")
     assert "\n" not in str(error.value)
 
@@ -148,7 +148,7 @@ def test_a_model_without_a_tokenizer_is_refused(tmp_path):
 def test_a_damaged_model_is_refused_in_one_sentence(tmp_path, name, content):
     path = tiny.saved(tmp_path / "model")
     (path / name).write_text(content)
-    with pytest.raises(ModelError, match="cannot be loaded as a model: ") as error:
+    with pytest.raises(ModelError, match=r"holds no model that can be loaded \(") as error:
         load(path)
     assert "\n" not in str(error.value)
 
@@ -156,14 +156,14 @@ def test_a_damaged_model_is_refused_in_one_sentence(tmp_path, name, content):
 def test_a_model_whose_weights_are_gone_is_refused(tmp_path):
     path = tiny.saved(tmp_path / "model")
     (path / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="cannot be loaded as a model: "):
+    with pytest.raises(ModelError, match=r"holds no model that can be loaded \("):
         load(path)
 
 
 def test_a_reward_model_is_no_language_model(tmp_path):
     """transformers would give it a random head and say nothing."""
     from_language_model(tiny.bundle(), seed=0).base.save(tmp_path / "reward")
-    with pytest.raises(ModelError, match=r"no weights for lm_head.weight, which LlamaForCausalLM"):
+    with pytest.raises(ModelError, match=r"is a reward model, which writes no text"):
         load(tmp_path / "reward")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from suffrage.core.errors import ModelError
+from suffrage.core.records import Completion, Group, Prompt
 from suffrage.data.forest import pack
+from suffrage.models.language_model import describe
 from suffrage.models.scalar_head import (
     OFFSET,
     ScalarModel,
@@ -90,6 +92,27 @@ def test_anyone_can_load_a_saved_reward_model(scalar, tmp_path):
     assert logits.shape == (6, 1)
     found = score_trees(load_reward(tmp_path / "model", CPU), TREES)
     torch.testing.assert_close(found, logits[:, 0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [None, tiny.EOS, tiny.PAD])
+@pytest.mark.parametrize("side", ["left", "right"])
+@torch.no_grad()
+def test_texts_padded_by_the_saved_tokenizer_score_the_same(tmp_path, padding, side):
+    """With the end token as padding, transformers would read the score one token too early."""
+    base = describe("base", tiny.model(), tiny.tokenizer(pad=padding))
+    made = from_language_model(base, seed=6)
+    assert base.tokenizer.pad_token == padding  # the language model's own tokenizer stays as it is
+    made.base.save(tmp_path)
+    prompt, texts = "the sea", [" ab", " and the thing", " 中文"]
+    answers = tuple(Completion(id=text, prompt_id="p", text=text) for text in texts)
+    group = Group(prompt=Prompt(id="p", content=prompt), completions=answers)
+    found = score_trees(made, [made.base.encoder().tree(group)])
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path, padding_side=side)
+    batch = tokenizer([prompt + t + tiny.EOS for t in texts], padding=True, return_tensors="pt")
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    logits = theirs(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    assert tokenizer.pad_token_id == theirs.config.pad_token_id not in base.end_ids
+    torch.testing.assert_close(found, logits[:, 0], rtol=1e-3, atol=1e-4)
 
 
 def test_the_offset_is_kept_and_taken_off(scalar, tmp_path):

@@ -17,14 +17,18 @@ def test_every_row_knows_its_name_paper_and_numeric_options(name, row):
 
 
 def test_options_are_the_keyword_arguments_of_the_function():
-    assert objective("dpo").options() == {"beta": 0.1, "label_smoothing": 0.0}
+    assert objective("dpo").options() == {"beta": 0.1, "label_smoothing": 0.0, "nll": 0.0}
     assert objective("reward").options() == {"centring": 0.0}
     assert objective("sft").options() == {}
     assert objective("ppo").options()["kl_coef"] == 0.05
 
 
 def test_what_is_given_replaces_the_default():
-    assert objective("dpo").check({"beta": 0.7}) == {"beta": 0.7, "label_smoothing": 0.0}
+    assert objective("dpo").check({"beta": 0.7}) == {
+        "beta": 0.7,
+        "label_smoothing": 0.0,
+        "nll": 0.0,
+    }
 
 
 def test_an_unknown_option_suggests_the_nearest():

@@ -94,7 +94,7 @@ def test_an_option_given_as_its_default_is_no_other_run(settings, tmp_path):
 def test_changed_data_is_refused(settings, tmp_path, pairs_file):
     train_offline(settings("dpo"), tmp_path / "run")
     write_groups(pairs_file, groups(9))
-    with pytest.raises(RunError, match=r"holds another run \(data_key is .* there and .* here\)"):
+    with pytest.raises(RunError, match=r"holds another run \(what --data names has changed"):
         train_offline(settings("dpo"), tmp_path / "run")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from suffrage.core.errors import SettingsError
@@ -13,10 +15,11 @@ GIVEN = {"method": "dpo", "model": "m", "data": "d"}
 @pytest.mark.parametrize(
     ("parameters", "rate"),
     [
-        (1, 2e-4),
-        (1_000_000, 2e-4),
-        # half of the way in the logarithm: sqrt(2e-4 * 5e-7) = 1e-5 at sqrt(1e6 * 7e9) parameters
-        (83_666_003, 1e-5),
+        (1, 7e-4),
+        (1_000_000, 7e-4),
+        # half of the way in the logarithm: sqrt(7e-4 * 5e-7) = 1.87e-5 at sqrt(1e6 * 7e9), and
+        # rates have two digits
+        (83_666_003, 1.9e-5),
         (7_000_000_000, 5e-7),
         (70_000_000_000, 5e-7),
     ],
@@ -43,15 +46,22 @@ def test_what_is_not_given_has_a_default():
     ("changes", "sentence"),
     [
         ({"epoch": 2}, r"there is no setting 'epoch'; did you mean 'epochs'\?"),
-        ({"batch_size": 0}, r"--batch-size is 0: input should be greater than or equal to 1\."),
-        ({"lr": -1.0}, r"--lr is -1\.0: input should be greater than 0\."),
+        ({"batch_size": 0}, r"--batch-size is 0; it must be at least 1\."),
+        ({"lr": -1.0}, r"--lr is -1\.0; it must be more than 0"),
         ({"epochs": "many"}, r"--epochs is 'many': input should be a valid number"),
-        ({"holdout": 1.0}, r"--holdout is 1\.0: input should be less than 1\."),
-        ({"schedule": "steep"}, r"--schedule is 'steep': input should be 'linear', 'cosine'"),
-        ({"overlong": "drop"}, r"--overlong is 'drop': input should be 'refuse', 'skip' or 'cut'"),
-        ({"data_size": 0}, r"--data-size is 0: "),
-        ({"max_length": 1}, r"--max-length is 1: "),
-        ({"device": "abacus"}, r"--device is 'abacus': "),
+        ({"holdout": 1.0}, r"--holdout is 1\.0; it must be less than 1"),
+        ({"schedule": "steep"}, r"--schedule is 'steep'; it must be one of 'linear', 'cosine'"),
+        (
+            {"overlong": "drop"},
+            r"--overlong is 'drop'; it must be one of 'refuse', 'skip'",
+        ),
+        ({"data_size": 0}, r"--data-size is 0; it must be at least 1\."),
+        ({"max_length": 1}, r"--max-length is 1; it must be at least 2\."),
+        ({"device": "abacus"}, r"--device is 'abacus'; it must be one of 'auto', 'cpu'"),
+        ({"lr": math.inf}, r"--lr is inf; it must be a finite number\."),
+        ({"seed": -1}, r"--seed is -1; it must be at least 0\."),
+        ({"seed": 2**32}, r"--seed is 4294967296; it must be less than 4294967296\."),
+        ({"support_ratio": 1.2}, r"--support-ratio is 1\.2; it must be at most 1"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(changes, sentence):

@@ -1,0 +1,164 @@
+"""The demo's stages, top to bottom; between them only files travel, as between the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from suffrage.core.files import read_jsonl, write_json, write_jsonl
+from suffrage.core.results import write_result
+from suffrage.data.preferences import consensus
+from suffrage.data.read import read_groups, read_prompts, write_groups
+from suffrage.demo.measure import judge_reward, measure_stance
+from suffrage.demo.setting import MODELS, NEW_TOKENS, TEMPERATURE, VARIED, Demo, answers
+from suffrage.demo.words import span
+from suffrage.evaluate.side_by_side import side_by_side
+from suffrage.label.simulate import simulate_rankings, write_population
+from suffrage.models.language_model import load
+from suffrage.report import build_report
+from suffrage.stats.raters import raters_result
+from suffrage.train.ppo import train_ppo
+from suffrage.train.settings import make_settings
+from suffrage.worlds.adaptation.raters import panel, rater_utility
+from suffrage.worlds.base_model import BaseModelSettings, base_model
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step: what it leaves, and how it is made; `build` returns the one figure that matters."""
+
+    name: str
+    what: str
+    output: str  # the file that says the stage is done
+    build: Callable[[Demo], str]
+
+
+def make_world(demo: Demo) -> str:
+    world = demo.world
+    world.write_files(demo.out)
+    write_groups(
+        demo.path("demonstrations.jsonl"),
+        world.demonstrations(demo.sizes.demonstrations, demo.seed),
+    )
+    prompts = world.prompts(demo.sizes.ppo_prompts, demo.seed)
+    write_jsonl(demo.path("prompts.jsonl"), ({"id": p.id, "prompt": p.text} for p in prompts))
+    write_population(demo.path("raters.population.json"), panel())
+    return f"{len(prompts)} questions, {len(panel())} simulated raters"
+
+
+def make_base(demo: Demo) -> str:
+    path, cached = base_model(BaseModelSettings(demo.lang, documents=demo.sizes.documents))
+    write_json(demo.path("base.json"), {"path": str(path)})
+    return f"{load(path).parameters / 1e6:.2f} M parameters{', cached' if cached else ''}"
+
+
+def make_sft(demo: Demo) -> str:
+    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=2)
+    return f"loss {metrics['loss']:.3f}"
+
+
+def make_completions(demo: Demo) -> str:
+    prompts, _ = read_prompts(demo.path("prompts.jsonl"), data_size=demo.sizes.rated_prompts)
+    groups = answers(demo, "sft", prompts, demo.sizes.completions, demo.seed, VARIED)
+    write_groups(demo.path("completions.jsonl"), groups)
+    return f"{demo.sizes.completions} answers to each of {len(prompts)} questions"
+
+
+def make_votes(demo: Demo) -> str:
+    groups, _ = read_groups(demo.path("completions.jsonl"))
+    votes = simulate_rankings(
+        groups, panel(), rater_utility(demo.world), demo.sizes.raters_per_prompt, demo.seed
+    )
+    of_prompt: dict[str, list[Any]] = {}
+    for vote in votes:
+        of_prompt.setdefault(vote.prompt_id, []).append(vote)
+    judged = [
+        group.model_copy(update={"judgments": tuple(of_prompt[group.prompt.id])})
+        for group in groups
+    ]
+    write_groups(demo.path("feedback.jsonl"), judged)
+    return f"{len(votes)} rankings by {len(panel())} raters, blind, in shuffled orders"
+
+
+def make_agreement(demo: Demo) -> str:
+    groups, _ = read_groups(demo.path("feedback.jsonl"))
+    result = raters_result([vote for g in groups for vote in g.judgments], seed=demo.seed)
+    write_groups(demo.path("preferences.jsonl"), [consensus(group) for group in groups])
+    write_result(demo.path("raters.json"), result)
+    odd = ", ".join(f"{row.rater} ({row.odd})" for row in result.raters if row.odd)
+    return f"alpha {span(result.alpha)}; odd: {odd or 'nobody'}"
+
+
+def make_reward(demo: Demo) -> str:
+    demo.train("reward", "preferences.jsonl", model=str(demo.path("sft")), epochs=2, batch_size=16)
+    prompts = demo.world.heldout_prompts(demo.sizes.heldout_prompts, demo.seed)
+    groups = answers(demo, "sft", prompts, demo.sizes.completions, demo.seed + 1, VARIED)
+    result = judge_reward(demo, groups)
+    write_result(demo.path("reward.json"), result)
+    return f"held-out accuracy {span(result.accuracy)}"
+
+
+def make_ppo(demo: Demo) -> str:
+    settings = make_settings(
+        method="ppo",
+        model=str(demo.path("sft")),
+        data=str(demo.path("prompts.jsonl")),
+        seed=demo.seed,
+        batch_size=64,
+        epochs=1.5,
+        options={"max_new_tokens": NEW_TOKENS},
+    )
+    finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))
+    first = read_jsonl(demo.path("ppo") / "metrics.jsonl")[0]
+    last = finished.metrics
+    return f"reward {first['reward']:.2f} -> {last['reward']:.2f}, KL {last['kl']:.1f} nats"
+
+
+def make_dpo(demo: Demo) -> str:
+    metrics = demo.train(
+        "dpo",
+        "preferences.jsonl",
+        model=str(demo.path("sft")),
+        batch_size=16,
+        epochs=2,
+        options={"beta": 0.3, "nll": 1.0},
+    )
+    return f"accuracy on the votes {metrics['accuracy']:.2f}, margin {metrics['margin']:.2f}"
+
+
+def make_comparison(demo: Demo) -> str:
+    prompts, _ = read_prompts(demo.path("test_prompt.json"))
+    groups = {
+        name: answers(demo, where, prompts, demo.sizes.samples, demo.seed, TEMPERATURE)
+        for name, where in MODELS.items()
+    }
+    stance = measure_stance(demo.world, groups, demo.seed)
+    texts = {name: [g.completions[0].text for g in own] for name, own in groups.items()}
+    stances = {name: [demo.world.stance(t) for t in own] for name, own in texts.items()}
+    write_result(demo.path("comparison.json"), side_by_side(prompts, texts, stances))
+    write_result(demo.path("stance.json"), stance)
+    return "supporting answers " + ", ".join(
+        f"{row.model} {row.shares['support'].value:.0%}" for row in stance.models
+    )
+
+
+def make_report(demo: Demo) -> str:
+    write_result(demo.path("summary.json"), demo.summary())
+    build_report([demo.out], demo.path("report.html"), lang=demo.lang)
+    return str(demo.path("report.html"))
+
+
+STAGES = (
+    Stage("world", "write the questions and the raters", "raters.population.json", make_world),
+    Stage("base", "train the base model on the world's text", "base.json", make_base),
+    Stage("sft", "fine-tune on demonstrations", "sft/done.json", make_sft),
+    Stage("complete", "sample answers to vote on", "completions.jsonl", make_completions),
+    Stage("vote", "simulated raters rank the answers", "feedback.jsonl", make_votes),
+    Stage("agree", "measure agreement, find odd raters", "raters.json", make_agreement),
+    Stage("reward", "learn a reward from the votes", "reward.json", make_reward),
+    Stage("ppo", "improve against the reward (RLHF)", "ppo/done.json", make_ppo),
+    Stage("dpo", "learn straight from the votes", "dpo/done.json", make_dpo),
+    Stage("compare", "ask held-out questions before and after", "stance.json", make_comparison),
+    Stage("report", "write the page", "report.html", make_report),
+)

@@ -1,0 +1,181 @@
+"""Every verb on tiny models, for people and with --json: what it prints and what it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+
+from suffrage.core.records import Completion, Group, Judgment, Prompt
+from suffrage.data.read import read_groups, write_groups
+from suffrage.objectives.options import OPTIONS
+from suffrage.objectives.table import OBJECTIVES
+from suffrage.train.settings import TrainSettings
+
+METHODS = {
+    "sft": "--data pairs.jsonl",
+    "reward": "--data pairs.jsonl --holdout .25",
+    "dpo": "--data labelled.json --data-size 10 --support-ratio .5",
+    "ppo": "--data prompts.json --reward rm --max-new-tokens 8",
+}
+
+
+def feedback(path: Path, raters: list[str]) -> None:
+    """Three prompts with two answers, the first preferred by all raters but the last."""
+    groups = []
+    for i in range(3):
+        prompt = Prompt(id=f"p{i}", content=f"題目 {i}")
+        ids = (f"p{i}-a", f"p{i}-b")
+        answers = tuple(Completion(id=name, prompt_id=prompt.id, text=name) for name in ids)
+        judgments = tuple(
+            Judgment(
+                id=f"{i}-{k}",
+                prompt_id=prompt.id,
+                rater=rater,
+                kind="pair",
+                value="b" if k == len(raters) - 1 else "a",
+                completions=ids,
+            )
+            for k, rater in enumerate(raters)
+        )
+        groups.append(Group(prompt=prompt, completions=answers, judgments=judgments))
+    write_groups(path, groups)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_leaves_a_run_and_tells_its_figures(suffrage, home, method):
+    words = f"train {method} --model m --out run --batch-size 4 {METHODS[method]}"
+    status, out, err = suffrage(words + " --json")
+    assert (status, err) == (0, "")
+    said = json.loads(out)
+    assert said["out"] == "run"
+    assert said["reused"] is False
+    assert said["metrics"]["step"] == json.loads((home / "run" / "done.json").read_text())["steps"]
+    assert any("rows kept" in note for note in said["notes"])
+    written = {path.name for path in (home / "run").iterdir()}
+    assert written == {
+        "settings.json",
+        "environment.json",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "model",
+        "done.json",
+    }
+    again = json.loads(suffrage(words + " --json").out)
+    assert (again["reused"], again["metrics"]) == (True, said["metrics"])
+
+
+def test_held_out_accuracy_is_reported(suffrage, home):
+    status, out, _ = suffrage("train dpo --model m --out run --data pairs.jsonl --holdout .25")
+    assert status == 0
+    assert "pairs.jsonl: TRL preference, 12 of 12 rows kept\n" in out
+    assert "eval/accuracy" in out.splitlines()[-1]
+
+
+def test_a_stance_file_says_whom_its_rows_prefer(suffrage, home):
+    words = "train dpo --model m --out run --data labelled.json --data-size 10 --support-ratio .3"
+    out = suffrage(words).out
+    assert "the first 3 rows prefer the supporting answer, the other 7 the opposing one" in out
+
+
+def test_generate_writes_groups_and_shows_them(suffrage, home):
+    words = "generate --model m --prompts prompts.json -n 3 --max-new-tokens 6 --out g.jsonl"
+    status, out, err = suffrage(words)
+    assert (status, err) == (0, "")
+    assert "prompts.json: prompts, 3 of 3 rows kept" in out
+    assert out.splitlines()[-1] == "g.jsonl: 3 prompts, 3 answers each from m"
+    rows = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
+    assert [len(row["completions"]) for row in rows] == [3, 3, 3]
+    assert [row["prompt"]["id"] for row in rows] == ["7", "q-3", "5"]
+    said = json.loads(suffrage(words + " --json").out)
+    assert said == {"out": "g.jsonl", "prompts": 3, "left_out": 0, "models": ["m"]}
+
+
+def test_two_models_answer_side_by_side_in_the_form_the_assignment_asks_for(suffrage, home):
+    tiny.saved(home / "trained", seed=1)
+    words = "generate --model m --model trained --prompts prompts.json --max-new-tokens 6"
+    status, out, _ = suffrage(f"{words} --out responses.json")
+    assert status == 0
+    rows = json.loads((home / "responses.json").read_text("utf-8"))
+    keys = ["id", "prompt", "response_from_original_model", "response_from_trained_model"]
+    assert [list(row) for row in rows] == [keys] * 3
+    assert [row["id"] for row in rows] == [7, "q-3", 5]  # as the file has them, number or text
+    assert [row["prompt"] for row in rows] == ["真人版 7? ", "真人版 q-3? ", "真人版 5? "]
+    for name, key in (("m", keys[2]), ("trained", keys[3])):
+        suffrage(f"generate --model {name} --prompts prompts.json --max-new-tokens 6 --out g.jsonl")
+        alone = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
+        assert [row["completions"][0]["text"] for row in alone] == [row[key] for row in rows]
+    assert all(text in out for text in ("真人版 q-3?", "  m: ", "  trained: "))
+    said = json.loads(suffrage(f"{words} --out responses.json --json").out)
+    assert said["models"] == ["m", "trained"]
+
+
+def test_models_of_different_contexts_answer_the_prompts_both_can_take(suffrage, home):
+    tiny.bundle(max_position_embeddings=64).save(home / "short")
+    rows = [{"id": 1, "prompt": "ab"}, {"id": 2, "prompt": "ab " * 35}]
+    (home / "two.json").write_text(json.dumps(rows))
+    words = "generate --model m --model short --prompts two.json --max-new-tokens 6 --out r.json"
+    status, out, _ = suffrage(words + " --overlong skip")
+    assert status == 0
+    assert "left out as too long for a model's context: 1\n" in out
+    assert [row["id"] for row in json.loads((home / "r.json").read_text())] == [1]
+    assert suffrage(words).status == 2
+    assert suffrage(words + " --overlong cut").status == 0
+    assert [row["id"] for row in json.loads((home / "r.json").read_text())] == [1, 2]
+
+
+def test_agree_tells_writes_and_is_not_driven_by_a_raters_name(suffrage, home):
+    feedback(home / "f.jsonl", ["ann", "[red]bob[/]", "\x1b[2J]", "[/nothing]"])
+    status, out, err = suffrage("agree f.jsonl --out raters.json --consensus c.jsonl")
+    assert (status, err) == (0, "")
+    assert "12 judgments of 3 prompts" in out
+    assert all(name in out for name in ("ann", "[red]bob[/]", "[/nothing]"))
+    assert "\x1b[2J" not in out
+    said = json.loads(suffrage("agree f.jsonl --json").out)
+    assert said["judgments"] == 12
+    # of four raters three agree: 3 of the 6 pairs of raters choose alike
+    assert said["pair_agreement"]["value"] == pytest.approx(0.5)
+    groups, _ = read_groups(home / "c.jsonl")
+    assert [pair.probability for pair in groups[0].preference.pairs] == [pytest.approx(0.75)]
+    assert suffrage("report raters.json --out page.html").status == 0
+
+
+def test_report_names_its_page(suffrage, home):
+    suffrage("train sft --model m --data pairs.jsonl --out run")
+    status, out, err = suffrage("report run --out page.html")
+    assert (status, out, err) == (0, "page.html: open it in a browser\n", "")
+    assert (home / "page.html").read_text("utf-8").lower().startswith("<!doctype html>")
+    assert json.loads(suffrage("report run --out page.html --json").out) == {"out": "page.html"}
+
+
+def test_every_option_of_every_method_has_a_row_and_no_row_is_left_over():
+    used = {name for row in OBJECTIVES.values() for name in row.options()}
+    assert used == set(OPTIONS)
+    for row in OBJECTIVES.values():
+        assert row.check(row.options()) == row.options()  # the defaults lie in their ranges
+
+
+@pytest.mark.parametrize("method", OBJECTIVES)
+def test_help_explains_every_option(suffrage, capsys, method):
+    with pytest.raises(SystemExit) as stopped:
+        suffrage(f"train {method} --help")
+    assert stopped.value.code == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "(default: None)" not in words
+    for name, default in OBJECTIVES[method].options().items():
+        option = f"--{name.replace('_', '-')} {name.upper()} {OPTIONS[name].help}; "
+        assert f"{option}{OPTIONS[name].range} (default: {default})" in words
+    skipped = ("support_ratio",) if method == "ppo" else ()
+    for name, field in TrainSettings.model_fields.items():
+        if field.description:
+            assert (field.description in words) is (name not in skipped)
+
+
+def test_the_overview_lists_every_verb_and_method(suffrage):
+    out = suffrage("--help").out
+    assert all(f"\n  {verb} " in out for verb in ("demo", "train", "generate", "agree", "report"))
+    out = suffrage("train", "--help").out
+    assert all(f"\n  {name} " in out for name in OBJECTIVES)
+    assert suffrage("--version").out.startswith("suffrage ")
