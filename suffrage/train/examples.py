@@ -63,7 +63,7 @@ def _example(group: Group, encoder: Encoder, view: View, method: str) -> Example
         pairs = as_pairs(preference, method)
         used = tuple(sorted({i for pair in pairs for i in (pair.first, pair.second)}))
     if not used:
-        return "their completions tie"
+        return "no completion to imitate" if view == "demonstrations" else "all completions tie"
     completions = tuple(group.completions[i] for i in used)
     bare = Group(prompt=group.prompt, completions=completions)
     tree = encoder.tree(bare)

@@ -177,10 +177,11 @@ def read_tasks(
     """The prompts of a file as tasks that leave room for the answer."""
     prompts, report = read_prompts(source, data_size=data_size)
     tasks = []
-    for prompt in prompts:
-        tokens = encoder.fits(prompt, encoder.prompt(prompt), new_tokens)
-        if tokens is not None:
-            tasks.append(Task(prompt, tokens))
+    with report.located():
+        for prompt in prompts:
+            tokens = encoder.fits(prompt, encoder.prompt(prompt), new_tokens)
+            if tokens is not None:
+                tasks.append(Task(prompt, tokens))
     if not tasks:
         raise DataError(
             f"no prompt leaves room for {new_tokens} new tokens; ask for fewer.", source

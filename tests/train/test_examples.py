@@ -58,7 +58,7 @@ def test_what_is_left_out_is_counted_by_reason():
     skipping = Encoder(ENCODER.tokenizer, (2,), 60, "skip")
     made, note = make_examples(groups, skipping, "pairs", "dpo")
     assert [example.prompt_id for example in made] == ["p"]
-    assert note == "1 rows left out: their completions tie; 2 rows left out: longer than 60 tokens"
+    assert note == "1 rows left out: all completions tie; 2 rows left out: longer than 60 tokens"
 
 
 def test_when_nothing_is_left_that_is_said():
