@@ -11,6 +11,8 @@ from suffrage.models.language_model import pick_device
 from suffrage.models.scalar_head import load_reward, score_trees
 from suffrage.worlds.adaptation import World
 
+TRUTH = {"zh": "模擬評分者真正的偏好", "en": "the simulated raters' true preference"}
+
 
 def judge_reward(demo: Demo, groups: list[Group]) -> RewardResult:
     """The reward model against the raters' true utility, on questions nobody voted on."""
@@ -26,7 +28,7 @@ def judge_reward(demo: Demo, groups: list[Group]) -> RewardResult:
                 if worth[i] != worth[j]:
                     outcome = float(worth[i] > worth[j])
                     pairs.append((group.prompt.id, scores[i] - scores[j], outcome))
-    return reward_quality("reward", "the raters' true utility", pairs, demo.seed)
+    return reward_quality("reward", TRUTH[demo.lang], pairs, demo.seed)
 
 
 def measure_stance(world: World, groups: dict[str, list[Group]], seed: int) -> StanceResult:

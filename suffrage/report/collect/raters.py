@@ -59,8 +59,16 @@ def _row(rater: RaterSummary, words: Words) -> dict[str, object]:
         "first_shown": estimate(rater.first_shown),
         "odd": rater.odd,
         "verdict": words(f"raters.odd.{rater.odd or 'not'}"),
-        "evidence": rater.evidence or words(f"raters.because.{rater.odd or 'not'}"),
+        "evidence": _evidence(rater, words),
     }
+
+
+def _evidence(rater: RaterSummary, words: Words) -> str:
+    """What the measurement said, in English; in another language the same from its figures."""
+    if rater.evidence and words.lang == "en":
+        return rater.evidence
+    figures = {"reliability": estimate(rater.reliability), "first": estimate(rater.first_shown)}
+    return words(f"raters.because.{rater.odd or 'not'}", **figures)
 
 
 def _figure(raters: list[RaterSummary], place: int, words: Words) -> dict[str, object]:
