@@ -53,7 +53,7 @@ def _show_answers(out: Path) -> None:
     from suffrage.demo.run import before_and_after
 
     rows = before_and_after(out).rows
-    shown = [answer.model for answer in rows[0].answers if answer.model != "base"]
+    shown = [answer.model for answer in rows[0].answers]
     table = Table("question", *shown, show_lines=True)
     for row in rows:
         texts = {a.model: f"[{a.stance}] {a.text}" for a in row.answers}

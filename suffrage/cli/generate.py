@@ -118,7 +118,7 @@ def _show(answered: Sequence[Sequence[Group]], count: int) -> None:
 
     console = Console(highlight=False)
     for same in list(zip(*answered, strict=True))[:count]:
-        console.print(Text(f"\n{same[0].prompt.text}", style="bold"))
+        console.print(Text("\n" + printable(same[0].prompt.text), style="bold"))
         for group in same:
-            source = Text(f"  {group.completions[0].source}: ", style="cyan")
+            source = Text(f"  {printable(group.completions[0].source)}: ", style="cyan")
             console.print(source + Text(printable(group.completions[0].text)))

@@ -176,6 +176,14 @@ def append_jsonl(path: Path, value: Json) -> None:
         raise _write_error(path, error) from error
 
 
+def _move_into_place(folder: Path, path: Path) -> None:
+    try:
+        os.replace(folder, path)
+    except OSError:
+        if not path.is_dir():  # where one is, another process was faster: its result is as good
+            raise
+
+
 def build_folder(path: Path, build: Callable[[Path], None]) -> Path:
     """Fill a new folder through `build` and move it into place whole; an existing one stays."""
     try:
@@ -186,8 +194,7 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> Path:
     try:
         build(temporary)
         os.chmod(temporary, 0o777 & ~_umask())
-        with contextlib.suppress(OSError):  # another process was faster: its result is as good
-            os.replace(temporary, path)
+        _move_into_place(temporary, path)
     except OSError as error:
         raise _write_error(path, error) from error
     except Exception as error:
@@ -203,3 +210,11 @@ def _remove(folder: Path) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_log(file: Path) -> list[Json]:
+    """The rows of a log of ours; a last line that a killed process left half-written is cut off."""
+    text = file.read_text(encoding="utf-8")
+    if not text.endswith("\n"):
+        file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+    return read_jsonl(file)

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from suffrage.core.errors import RunError
-from suffrage.core.files import append_jsonl, read_json, read_jsonl, write_json, write_jsonl
+from suffrage.core.files import (
+    append_jsonl,
+    read_json,
+    read_jsonl,
+    read_log,
+    write_json,
+    write_jsonl,
+)
 from suffrage.core.machine import environment
 
 Settings = dict[str, Any]
@@ -77,19 +84,11 @@ class RunDirectory:
         for name in ("metrics.jsonl", "timing.jsonl"):
             file = self.path / name
             if file.exists():
-                rows = _whole_lines(file)
+                rows = read_log(file)
                 write_jsonl(file, [row for row in rows if row["step"] <= step])
 
     def finish(self, summary: dict[str, Any]) -> None:
         write_json(self.path / "done.json", summary)
-
-
-def _whole_lines(file: Path) -> list[dict[str, Any]]:
-    """The rows of a log whose last line a killed process may have left half-written."""
-    text = file.read_text(encoding="utf-8")
-    if not text.endswith("\n"):
-        file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-    return read_jsonl(file)
 
 
 def open_run(path: Path, settings: Settings) -> RunDirectory:

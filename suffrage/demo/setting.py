@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from suffrage.core.files import read_json, read_jsonl
+from suffrage.core.files import read_json, read_log
 from suffrage.core.records import Group, Prompt
 from suffrage.core.results import SummaryResult
 from suffrage.models.generate import generate
@@ -22,7 +22,10 @@ MODELS = {"SFT": "sft", "PPO": "ppo", "DPO": "dpo"}  # the first is the one befo
 NEW_TOKENS = 80
 TEMPERATURE = 0.7  # of the answers compared
 VARIED = 0.8  # of the answers voted on, which should differ
-TITLES = {"zh": "人們的選票如何改變一個語言模型", "en": "How votes changed a language model"}
+TITLES = {
+    "zh": "選票如何改變一個語言模型（評分者是模擬的，多半偏好支持的回答）",
+    "en": "How votes changed a language model (simulated raters, who favour support)",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class Demo:
     def ledger(self) -> list[dict[str, Any]]:
         """The stages that ended, in order."""
         file = self.path("stages.jsonl")
-        return read_jsonl(file) if file.exists() else []
+        rows = read_log(file) if file.exists() else []
+        return list({row["name"]: row for row in rows}.values())  # of a stage made twice, the last
 
     def summary(self) -> SummaryResult:
         return SummaryResult(

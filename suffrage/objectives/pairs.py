@@ -25,7 +25,8 @@ def dpo_loss(
 
     S is a completion's summed log-probability, p the share of raters who prefer the first; p = 1
     is the paper's loss. `label_smoothing` e moves p to p (1 - e) + (1 - p) e (conservative DPO).
-    `nll` c adds -c S_first / |y_first| (2404.19733, eq. 2): DPO alone may lower the probability of
+    `nll` c adds -c max(0, 2p - 1) S_first / |y_first| (2404.19733, eq. 2, times how far the
+    raters agree, so that a tie imitates neither): DPO alone may lower the probability of
     both answers, and a model that lost its language cannot say what it prefers.
 
     All tensors have shape (P,). Returns losses and the implicit rewards beta (S - Sref) of first
@@ -36,7 +37,7 @@ def dpo_loss(
     margin_P = reward_first_P - reward_second_P
     p_P = probability_P * (1 - label_smoothing) + (1 - probability_P) * label_smoothing
     loss_P = -p_P * logsigmoid(margin_P) - (1 - p_P) * logsigmoid(-margin_P)
-    loss_P = loss_P - nll * policy_first_P / length_first_P
+    loss_P = loss_P - nll * (2 * probability_P - 1).clamp(min=0) * policy_first_P / length_first_P
     return loss_P, reward_first_P.detach(), reward_second_P.detach()
 
 

@@ -53,10 +53,14 @@ class Votes:
 
 
 def latest(judgments: Iterable[Judgment]) -> list[Judgment]:
-    """The judgments that no later one supersedes; loses what raters said before a correction."""
+    """The judgments that no later one supersedes; loses what raters said before a correction.
+
+    A correction reaches only its own rater's judgments of the same prompt: nobody can withdraw
+    another's vote, and ids need to be unique only within a prompt.
+    """
     judgments = list(judgments)
-    superseded = {judgment.supersedes for judgment in judgments}
-    return [judgment for judgment in judgments if judgment.id not in superseded]
+    superseded = {(j.prompt_id, j.rater, j.supersedes) for j in judgments if j.supersedes}
+    return [j for j in judgments if (j.prompt_id, j.rater, j.id) not in superseded]
 
 
 def scores_of(judgment: Judgment) -> dict[str, float]:
@@ -128,7 +132,8 @@ def _comparisons(opinion: Opinion) -> Iterator[tuple[Item, float, float]]:
     place = {name: index for index, name in enumerate(opinion.shown)}
     for first, second in combinations(sorted(opinion.scores), 2):
         difference = opinion.scores[first] - opinion.scores[second]
-        shown = float(place[first] < place[second]) if place else np.nan
+        together = first in place and second in place  # not two ratings, each shown alone
+        shown = float(place[first] < place[second]) if together else np.nan
         item = (opinion.prompt, opinion.criterion, first, second)
         yield item, 0.5 + 0.5 * float(np.sign(difference)), shown
 

@@ -28,7 +28,7 @@ BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", 
 PHRASE_COLUMN = 26  # where the phrases of the tree begin
 # From the lowest floor to the highest, as `docs/architecture.md` tells it.
 _LOWER = ("core", "objectives", "stats", "data", "models", "train", "label")
-PACKAGES = (*_LOWER, "evaluate", "report", "worlds", "cli")
+PACKAGES = (*_LOWER, "evaluate", "report", "worlds", "demo", "cli")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -18,7 +18,7 @@ from suffrage.cli.main import VERBS, main
 from suffrage.core.files import read_json, read_jsonl, write_json, write_jsonl
 from suffrage.core.records import Group, Judgment, Preference
 from suffrage.data.read import write_groups
-from suffrage.demo import STAGES
+from suffrage.demo.stages import STAGES
 from suffrage.train.settings import TrainSettings
 from suffrage.worlds.adaptation import load_world
 
