@@ -1,29 +1,13 @@
-"""What the tests of `suffrage.data` share: real files, and files written on the spot."""
+"""What the tests of `suffrage.data` share: files written on the spot."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-REAL = Path(os.environ.get("SUFFRAGE_REAL", Path(__file__).parents[2] / ".." / "shared" / "real"))
-
-
-@pytest.fixture
-def real_path() -> Callable[[str], Path]:
-    """A function from a name under the folder of real material to its path; skips without it."""
-
-    def find(name: str) -> Path:
-        path = REAL / name
-        if not path.exists():
-            pytest.skip(f"no real material at {path}; set SUFFRAGE_REAL to its folder")
-        return path
-
-    return find
 
 
 @pytest.fixture
