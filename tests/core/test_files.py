@@ -22,6 +22,7 @@ from suffrage.core.files import (
     read_bytes,
     read_json,
     read_jsonl,
+    read_log,
     read_text,
     to_line,
     write_json,
@@ -231,3 +232,17 @@ def test_files_are_written_with_plain_line_ends(tmp_path):
     write_text(tmp_path / "a", "one\ntwo\n")
     assert (tmp_path / "a").read_bytes() == b"one\ntwo\n"
     assert json.loads(to_line({"a": "\r\n"})) == {"a": "\r\n"}
+
+
+def test_a_log_with_a_torn_last_line_keeps_the_whole_ones(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
+    assert read_log(log) == [{"step": 1}, {"step": 2}]
+    append_jsonl(log, {"step": 3})
+    assert read_log(log) == [{"step": 1}, {"step": 2}, {"step": 3}]
+
+
+def test_a_folder_that_cannot_take_its_place_is_said_and_not_lost_in_silence(tmp_path):
+    (tmp_path / "model").write_text("a file where the folder belongs", encoding="utf-8")
+    with pytest.raises(RunError, match="cannot be written"):
+        build_folder(tmp_path / "model", lambda folder: None)

@@ -48,6 +48,13 @@ def test_the_nll_term_adds_the_mean_log_probability_of_the_first_answer():
     assert (first.item(), second.item()) == pytest.approx((0.04, -0.03))
 
 
+def test_the_nll_term_counts_as_far_as_the_raters_agree():
+    # p = .8: 2p - 1 = .6, so .6 * .3 * 4 / 4 is added; an even vote imitates neither answer
+    for p, added in ((0.8, 0.18), (0.5, 0.0)):
+        plain, with_nll = (dpo(-4, -4.5, -4.4, -4.2, p, nll=c)[0].item() for c in (0, 0.3))
+        assert with_nll - plain == pytest.approx(added)
+
+
 def test_conservative_dpo_keeps_a_share_of_the_opposite_label():
     # h = .07 again: -.9 log sg(.07) - .1 log sg(-.07) = .9 * .658760 + .1 * .728760
     loss, _, _ = dpo(-4, -4.5, -4.4, -4.2, 1, label_smoothing=0.1)

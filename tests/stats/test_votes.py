@@ -102,6 +102,21 @@ def test_a_correction_replaces_and_a_repeat_counts_once() -> None:
     assert votes_as_table(first, repeat) == {("Ann", "x", "y"): 0}
 
 
+def test_a_correction_reaches_neither_another_rater_nor_another_prompt() -> None:
+    vote = judgment("pair", "a", "x", "y", id="1")
+    of_another_rater = judgment("pair", "b", "x", "y", id="2", rater="Mal", supersedes="1")
+    of_another_prompt = judgment("pair", "b", "x", "y", id="2", prompt_id="q", supersedes="1")
+    assert vote in latest([vote, of_another_rater])
+    assert vote in latest([vote, of_another_prompt])
+
+
+def test_two_ratings_each_shown_alone_tell_nothing_of_the_side() -> None:
+    ratings = [judgment("rating", n, name, shown=(name,)) for n, name in ((6, "x"), (2, "y"))]
+    votes = pair_votes(ratings)
+    assert votes.choice_V.tolist() == [1]
+    assert np.isnan(votes.first_shown_V).all()
+
+
 def test_demonstrations_do_not_vote() -> None:
     assert votes_as_table(judgment("demonstration", "十五個字的答案")) == {}
 
