@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from suffrage.core.files import read_jsonl, write_json
+from suffrage.core.machine import peak_memory_mib
 from suffrage.data.read import read_prompts
 from suffrage.demo.measure import measure_stance
 from suffrage.demo.run import figures, run_demo
@@ -23,7 +24,7 @@ from suffrage.train.run import train_offline
 from suffrage.train.settings import make_settings
 
 RATIOS = (1.0, 0.5, 0.0)
-ASSIGNMENT = {"data_size": 50, "epochs": 3, "options": {"nll": 1.0}}
+ASSIGNMENT = {"data_size": 50, "epochs": 3}
 
 
 def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
         print(f"  {row['name']:9} {row['seconds']:7.1f} s  {row['figure']}", flush=True)
     demo = Demo(out, lang, seed)
     found = {**figures(out), "base": stance_of(demo, demo.base), "assignment": assignment(demo)}
+    found["peak_memory_mib"] = peak_memory_mib()  # of this process so far
     found["seconds"] = {row["name"]: row["seconds"] for row in read_jsonl(out / "stages.jsonl")}
     write_json(file, found)
     return found
@@ -90,6 +92,7 @@ def table(found: list[dict[str, Any]]) -> str:
         add("alpha of the raters", f"{one['alpha']['value']:.2f}")
         add("odd raters named", ", ".join(f"{n} ({w})" for n, w in one["odd"].items()))
         add("seconds, all stages", f"{sum(one['seconds'].values()):.0f}")
+        add("peak memory of the process", f"{one['peak_memory_mib']:.0f} MiB")
         add("seconds, the base model", f"{one['seconds']['base']:.0f}")
     lines = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
     head = "| | " + " | ".join(f"seed {i}" for i in range(len(found))) + " |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suffrage.cli.arguments import SEED, parse, print_json, verb_parser
+from suffrage.cli.arguments import SEED, add_overwrite, parse, print_json, verb_parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import DataError
 from suffrage.core.files import check_writable
@@ -20,10 +20,11 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("feedback", help="groups with judgments (JSONL)")
     parser.add_argument("--out", help="write the figures here, for `suffrage report`")
     parser.add_argument("--consensus", help="write the groups with their consensus here")
+    add_overwrite(parser)
     parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
     args = parse(parser, words)
     for out in filter(None, (args.out, args.consensus)):
-        check_writable(Path(out), args.feedback)
+        check_writable(Path(out), args.feedback, overwrite=args.overwrite)
     groups, _ = read_groups(args.feedback)
     judgments = [judgment for group in groups for judgment in group.judgments]
     if not judgments:

@@ -10,6 +10,7 @@ from typing import Any
 from suffrage.cli.main import VERBS, Parser
 from suffrage.core.errors import SettingsError, nearest
 
+DEVICES = ("auto", "cpu", "cuda", "mps")  # those of TrainSettings, which would load torch
 NO_DEFAULT = (None, False, argparse.SUPPRESS)  # not worth a word in the help
 
 
@@ -34,6 +35,11 @@ def verb_parser(verb: str, description: str = "", **options: Any) -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="print for programs")
     return parser
+
+
+def add_overwrite(parser: Parser) -> None:
+    """The option without which no file that is there is written over."""
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
 def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:

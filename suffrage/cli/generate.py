@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suffrage.cli.arguments import SEED, number, parse, print_json, verb_parser, whole
+from suffrage.cli.arguments import (
+    DEVICES,
+    SEED,
+    add_overwrite,
+    number,
+    parse,
+    print_json,
+    verb_parser,
+    whole,
+)
 from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import DataError, SettingsError
@@ -21,23 +30,7 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(), words)
     out = Path(args.out)
     _check(args, out)
-    from suffrage.models.generate import generate  # torch loads here, not for --help
-    from suffrage.models.language_model import load, load_config
-    from suffrage.models.sample import Sampling
-
-    prompts, report = read_prompts(args.prompts)
-    sampling = Sampling(
-        args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed, args.batch_size
-    )
-    for name in args.model:
-        load_config(name)  # a wrong name is told before an hour of answers by the other model
-    with report.located():
-        answered = [
-            generate(load(name), prompts, args.n, sampling, overlong=args.overlong, name=name)
-            for name in args.model
-        ]
-    answered = _answered_by_all(answered)
-    left_out = len(prompts) - len(answered[0])
+    answered, left_out, said = _answers(args)
     if out.suffix == ".json":
         write_json(out, _responses(*answered))
     else:
@@ -46,13 +39,38 @@ def run(words: Sequence[str]) -> int:
         counts = {"prompts": len(answered[0]), "left_out": left_out}
         print_json({"out": str(out), **counts, "models": args.model})
         return 0
-    print(printable(str(report)))
+    print(printable(said))
     _show(answered, args.show)
     if left_out:
         print(f"left out as too long for a model's context: {left_out}")
     each = f"{args.n} answer{'s' * (args.n > 1)} each from {' and '.join(args.model)}"
-    print(f"{out}: {len(answered[0])} prompts, {each}")
+    print(printable(f"{out}: {len(answered[0])} prompts, {each}"))
     return 0
+
+
+def _answers(args: argparse.Namespace) -> tuple[list[list[Group]], int, str]:
+    """Each model's answers, how many prompts were left out, and what the reader said of them."""
+    from suffrage.models.generate import generate  # torch loads here, not for --help
+    from suffrage.models.language_model import load, load_config
+    from suffrage.models.sample import Sampling
+    from suffrage.train.run import device_of
+
+    device = device_of(args.device)
+    prompts, report = read_prompts(args.prompts)
+    sampling = Sampling(
+        args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed, args.batch_size
+    )
+    for name in args.model:
+        load_config(name)  # a wrong name is told before an hour of answers by the other model
+    with report.located():
+        answered = [
+            generate(
+                load(name, device), prompts, args.n, sampling, overlong=args.overlong, name=name
+            )
+            for name in args.model
+        ]
+    answered = _answered_by_all(answered)
+    return answered, len(prompts) - len(answered[0]), str(report)
 
 
 def _parser() -> Parser:
@@ -67,6 +85,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--out", required=True, help="F.jsonl: groups; F.json: the two models' answers, a row each"
     )
+    add_overwrite(parser)
     parser.add_argument("-n", type=whole(1), default=1, help="answers a prompt")
     parser.add_argument("--max-new-tokens", type=whole(1), default=256, help="longest answer")
     parser.add_argument("--temperature", type=number, default=0.7, help="0 takes the likeliest")
@@ -74,6 +93,7 @@ def _parser() -> Parser:
     parser.add_argument("--top-k", type=whole(0), default=0, help="tokens kept; 0 keeps all")
     parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
     parser.add_argument("--batch-size", type=whole(1), default=64, help="answers decoded together")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
     parser.add_argument(
         "--overlong", choices=("refuse", "skip", "cut"), default="refuse", help="longer prompts"
     )
@@ -87,7 +107,7 @@ def _check(args: argparse.Namespace, out: Path) -> None:
             f"{out} holds one answer of each of two models; give --model twice and -n 1, or name "
             "a .jsonl file for anything else."
         )
-    check_writable(out, args.prompts)
+    check_writable(out, args.prompts, overwrite=args.overwrite)
 
 
 def _answered_by_all(answered: list[list[Group]]) -> list[list[Group]]:

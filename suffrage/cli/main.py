@@ -21,7 +21,7 @@ from suffrage.core.errors import NumericalError, UserError, nearest
 # verb -> what it does; its module is suffrage.cli.<verb>
 VERBS = {
     "demo": "the whole loop on the embedded world, from base model to report.html",
-    "train": "train a model: sft, reward, dpo, ppo",
+    "train": "train a model: sft, reward, dpo, kto, ..., ppo",
     "generate": "answer prompts with one model, or with several side by side",
     "agree": "how far raters agree, how reliable each is, and the consensus",
     "report": "one self-contained page about runs and results",

@@ -16,7 +16,7 @@ from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, Objective, objective
 from suffrage.train.ppo import check_reward, train_ppo
 from suffrage.train.run import Finished, train_offline
-from suffrage.train.settings import LEARNING_RATES, TrainSettings, make_settings
+from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
 FOR_ANSWERS = ("support_ratio",)  # settings without a meaning where only prompts are read
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
@@ -53,8 +53,11 @@ def _parser(row: Objective) -> Parser:
         parser.add_argument("--reward", help="a reward model: a run of `suffrage train reward`")
     own = parser.add_argument_group(f"options of {row.name}")
     for name, default in row.options().items():
-        text = f"{OPTIONS[name].help}; {OPTIONS[name].range}"
-        own.add_argument(_flag(name), type=_type(type(default)), default=default, help=text)
+        choices = row.choices(name) or None
+        kind = str if choices else _type(type(default))
+        own.add_argument(
+            _flag(name), type=kind, choices=choices, default=default, help=_meaning(name)
+        )
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
         if field.description and not (row.view == "prompts" and name in FOR_ANSWERS):
@@ -62,11 +65,15 @@ def _parser(row: Objective) -> Parser:
     return parser
 
 
+def _meaning(name: str) -> str:
+    return "; ".join(filter(None, (OPTIONS[name].help, OPTIONS[name].range)))
+
+
 def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
     choices = typing.get_args(field.annotation) if _is_literal(field.annotation) else None
     text = field.description
     if name == "lr":
-        small, large = LEARNING_RATES[row.name]
+        small, large = learning_rates(row.name)
         text += f", {small:g} at 1 M to {large:g} at 7 B parameters"
     kind = str if choices else _type(_scalar(field.annotation))
     default = argparse.SUPPRESS if field.default is None else field.default

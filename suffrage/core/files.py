@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,10 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = raw[: error.start].count(b"\n") + 1
+        likely = "UTF-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "BIG5"
         raise DataError(
             f"is not UTF-8 (byte 0x{raw[error.start]:02x}); save it as UTF-8, e.g. "
-            f"`iconv -f BIG5 -t UTF-8 {path.name}`.",
+            f"`iconv -f {likely} -t UTF-8 {path.name}`.",
             path,
             row,
         ) from None
@@ -109,13 +111,19 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def check_writable(path: Path, *inputs: Path | str) -> None:
-    """Raise `RunError` now where writing would fail, or destroy an input, after the work."""
-    if path.is_dir():
-        raise RunError(f"{path} is a folder; name a file to write.")
+def check_writable(path: Path, *inputs: Path | str, overwrite: bool) -> None:
+    """Raise `RunError` now where writing would fail, or destroy a file, after the work.
+
+    An input is never written over, any other file only where `overwrite` says so.
+    """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no ordinary file"
+        raise RunError(f"{path} is {kind}; name a file to write.")
     for source in inputs:
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise RunError(f"{path} is what this command reads; choose another file to write.")
+    if os.path.lexists(path) and not overwrite:  # a dangling link is somebody's work as well
+        raise RunError(f"{path} exists; pass --overwrite to replace it, or name another file.")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise RunError(f"{path}: cannot be written (no access to {parent}); choose another place.")

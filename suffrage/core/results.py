@@ -13,7 +13,21 @@ from pydantic import Field
 
 from suffrage.core.errors import DataError, nearest
 from suffrage.core.files import read_json, write_json
-from suffrage.core.records import Meta, Record, RecordError
+from suffrage.core.records import Json, Meta, Record, RecordError
+
+Said = str | dict[str, str]  # a text for people: one string, or one a language ("en", "zh")
+
+
+def in_language(text: Json, lang: str) -> Json:
+    """The text of one language of a `Said`; where it lacks that, English, else the first it has.
+
+    Anything else is returned as it is, so that a hand-written file may hold what it likes.
+    """
+    if not isinstance(text, dict) or not text:
+        return text
+    if not all(isinstance(value, str) for value in text.values()):
+        return text
+    return text.get(lang, text.get("en", next(iter(text.values()))))
 
 
 class Estimate(Record):
@@ -67,9 +81,12 @@ class RewardResult(Record):
 
     result: Literal["reward"] = "reward"
     model: str
-    against: str  # "the raters' votes", "the simulated raters' true utility"
+    against: Said  # "the raters' votes", "the simulated raters' true utility"
     accuracy: Estimate  # share of pairs ordered right; ties count half
     calibration: tuple[CalibrationBin, ...] = ()
+    # What the bins are measured against, where not `against`: a model that learned from votes
+    # forecasts votes, and against a truth without their noise it would look far too modest.
+    calibrated_against: Said = ""
 
 
 class ModelStance(Record):
@@ -116,9 +133,9 @@ class SummaryResult(Record):
     """What a whole study asked, did and found: the report's first words and last table."""
 
     result: Literal["summary"] = "summary"
-    title: str
-    question: str
-    stages: tuple[Meta, ...] = ()  # {"name", "what", "seconds", "figure", "reused"}
+    title: Said
+    question: Said
+    stages: tuple[Meta, ...] = ()  # {"name", "what", "seconds", "figure", "reused"}, texts `Said`
     settings: Meta = Field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """The run directory: what every training run leaves behind, and how it resumes.
 
-settings.json      the resolved settings; the first file written
+settings.json      the settings as given, and under "resolved" what was made of those left open
+                   (learning rate, device, ...) when the run started; the first file written
 environment.json   versions and machine
 metrics.jsonl      one row a logged step; the same whether or not the run was interrupted
 timing.jsonl       seconds and speed of the same steps, which are never the same twice
@@ -28,14 +29,19 @@ from suffrage.core.machine import environment
 
 Settings = dict[str, Any]
 SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
+RESOLVED = "resolved"  # a key of settings.json that follows from the machine and the others
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run directory, opened for one set of settings, or only to be read."""
+    """A run directory, opened for one set of settings, or only to be read.
+
+    resolved: what was made of the settings left open; kept, but no part of what tells runs apart.
+    """
 
     path: Path
     settings: Settings | None = None
+    resolved: Settings | None = None
 
     def start(self) -> None:
         """Write what identifies the run: a command that cannot even start leaves nothing behind.
@@ -44,7 +50,8 @@ class RunDirectory:
         """
         if self.settings is None:
             return
-        for name, content in ((SETTINGS, self.settings), (ENVIRONMENT, environment())):
+        settings = {**self.settings, RESOLVED: self.resolved} if self.resolved else self.settings
+        for name, content in ((SETTINGS, settings), (ENVIRONMENT, environment())):
             if not (self.path / name).exists():
                 write_json(self.path / name, content)
 
@@ -104,7 +111,8 @@ def open_run(path: Path, settings: Settings) -> RunDirectory:
     found = read_json(file)
     if not isinstance(found, dict):
         raise RunError(f"{file} is damaged (it holds no settings); choose another --out.")
-    differing = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
+    compared = {*found, *settings} - {RESOLVED}  # another machine may take the run up
+    differing = sorted(k for k in compared if found.get(k) != settings.get(k))
     if differing:
         difference = _difference(differing[0], found, settings)
         raise RunError(f"{path} holds another run ({difference}); choose another --out.")

@@ -114,16 +114,21 @@ def first_fit(sizes: Sequence[int]) -> list[list[int]]:
     return bins
 
 
-def split(trees: Sequence[Tree], budget: int) -> list[list[int]]:
-    """Indices of consecutive trees whose sizes add up to at most `budget`, at least one each."""
+def split(trees: Sequence[Tree], budget: int, scored: int | None = None) -> list[list[int]]:
+    """Indices of consecutive trees whose sizes add up to at most `budget`, at least one each.
+
+    scored: the most completion tokens of a part, where the logits of these are what takes memory.
+    """
     parts: list[list[int]] = []
-    used = 0
+    used = used_scored = 0
     for index, tree in enumerate(trees):
-        if not parts or used + tree.size > budget:
+        full = used + tree.size > budget or used_scored + tree.scored > (scored or budget)
+        if not parts or full:
             parts.append([])
-            used = 0
+            used = used_scored = 0
         parts[-1].append(index)
         used += tree.size
+        used_scored += tree.scored
     return parts
 
 

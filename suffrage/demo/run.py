@@ -20,6 +20,7 @@ from suffrage.core.results import (
 )
 from suffrage.demo.setting import FULL, Demo, Lang, Sizes
 from suffrage.demo.stages import STAGES
+from suffrage.demo.words import LANGUAGES, stage_words
 
 
 def run_demo(out: Path, lang: Lang, seed: int, sizes: Sizes = FULL) -> Iterator[dict[str, Any]]:
@@ -36,9 +37,10 @@ def run_demo(out: Path, lang: Lang, seed: int, sizes: Sizes = FULL) -> Iterator[
             yield {**before[stage.name], "reused": True}
             continue
         started = time.monotonic()
-        figure = stage.build(demo)
+        values = stage.build(demo)
         seconds = round(time.monotonic() - started, 2)
-        row = {"name": stage.name, "what": stage.what, "seconds": seconds, "figure": figure}
+        said = {lang: stage_words(stage.name, values, lang) for lang in LANGUAGES}
+        row = {**said["en"], "seconds": seconds, "zh": said["zh"]}
         append_jsonl(out / "stages.jsonl", row)
         yield {**row, "reused": False}
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from suffrage.core.files import read_json, read_log
 from suffrage.core.records import Group, Prompt
 from suffrage.core.results import SummaryResult
+from suffrage.demo.words import in_both_languages
 from suffrage.models.generate import generate
 from suffrage.models.language_model import load
 from suffrage.models.sample import Sampling
@@ -32,8 +33,8 @@ TITLES = {
 class Sizes:
     """How much of everything; the defaults are the demo's, tests use less."""
 
-    documents: int = 20_000  # of the base model's corpus
-    demonstrations: int = 1024
+    documents: int = 26_000  # of the base model's corpus
+    demonstrations: int = 2048
     rated_prompts: int = 384
     completions: int = 4  # answers to a rated prompt
     raters_per_prompt: int = 5
@@ -77,9 +78,9 @@ class Demo:
 
     def summary(self) -> SummaryResult:
         return SummaryResult(
-            title=TITLES[self.lang],
+            title=TITLES,
             question=self.world.about,
-            stages=tuple(self.ledger()),
+            stages=tuple(in_both_languages(row) for row in self.ledger()),
             settings={"lang": self.lang, "seed": self.seed, "raters": len(panel())},
         )
 

@@ -12,7 +12,7 @@ from suffrage.data.preferences import consensus
 from suffrage.data.read import read_groups, read_prompts, write_groups
 from suffrage.demo.measure import judge_reward, measure_stance
 from suffrage.demo.setting import MODELS, NEW_TOKENS, TEMPERATURE, VARIED, Demo, answers
-from suffrage.demo.words import span
+from suffrage.demo.words import Values
 from suffrage.evaluate.side_by_side import side_by_side
 from suffrage.label.simulate import simulate_rankings, write_population
 from suffrage.models.language_model import load
@@ -26,15 +26,18 @@ from suffrage.worlds.base_model import BaseModelSettings, base_model
 
 @dataclass(frozen=True)
 class Stage:
-    """One step: what it leaves, and how it is made; `build` returns the one figure that matters."""
+    """One step: what it leaves, and how it is made.
+
+    `build` returns the values of the one figure that matters, which `suffrage.demo.words` puts
+    into words, as it does what the stage is for.
+    """
 
     name: str
-    what: str
     output: str  # the file that says the stage is done
-    build: Callable[[Demo], str]
+    build: Callable[[Demo], Values]
 
 
-def make_world(demo: Demo) -> str:
+def make_world(demo: Demo) -> Values:
     world = demo.world
     world.write_files(demo.out)
     write_groups(
@@ -44,28 +47,28 @@ def make_world(demo: Demo) -> str:
     prompts = world.prompts(demo.sizes.ppo_prompts, demo.seed)
     write_jsonl(demo.path("prompts.jsonl"), ({"id": p.id, "prompt": p.text} for p in prompts))
     write_population(demo.path("raters.population.json"), panel())
-    return f"{len(prompts)} questions, {len(panel())} simulated raters"
+    return {"questions": len(prompts), "raters": len(panel())}
 
 
-def make_base(demo: Demo) -> str:
+def make_base(demo: Demo) -> Values:
     path, cached = base_model(BaseModelSettings(demo.lang, documents=demo.sizes.documents))
     write_json(demo.path("base.json"), {"path": str(path)})
-    return f"{load(path).parameters / 1e6:.2f} M parameters{', cached' if cached else ''}"
+    return {"millions": load(path).parameters / 1e6, "cached": "cached" if cached else ""}
 
 
-def make_sft(demo: Demo) -> str:
+def make_sft(demo: Demo) -> Values:
     metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=2)
-    return f"loss {metrics['loss']:.3f}"
+    return {"loss": metrics["loss"]}
 
 
-def make_completions(demo: Demo) -> str:
+def make_completions(demo: Demo) -> Values:
     prompts, _ = read_prompts(demo.path("prompts.jsonl"), data_size=demo.sizes.rated_prompts)
     groups = answers(demo, "sft", prompts, demo.sizes.completions, demo.seed, VARIED)
     write_groups(demo.path("completions.jsonl"), groups)
-    return f"{demo.sizes.completions} answers to each of {len(prompts)} questions"
+    return {"answers": demo.sizes.completions, "questions": len(prompts)}
 
 
-def make_votes(demo: Demo) -> str:
+def make_votes(demo: Demo) -> Values:
     groups, _ = read_groups(demo.path("completions.jsonl"))
     votes = simulate_rankings(
         groups, panel(), rater_utility(demo.world), demo.sizes.raters_per_prompt, demo.seed
@@ -78,28 +81,28 @@ def make_votes(demo: Demo) -> str:
         for group in groups
     ]
     write_groups(demo.path("feedback.jsonl"), judged)
-    return f"{len(votes)} rankings by {len(panel())} raters, blind, in shuffled orders"
+    return {"rankings": len(votes), "raters": len(panel())}
 
 
-def make_agreement(demo: Demo) -> str:
+def make_agreement(demo: Demo) -> Values:
     groups, _ = read_groups(demo.path("feedback.jsonl"))
     result = raters_result([vote for g in groups for vote in g.judgments], seed=demo.seed)
     write_groups(demo.path("preferences.jsonl"), [consensus(group) for group in groups])
     write_result(demo.path("raters.json"), result)
-    odd = ", ".join(f"{row.rater} ({row.odd})" for row in result.raters if row.odd)
-    return f"alpha {span(result.alpha)}; odd: {odd or 'nobody'}"
+    odd: dict[str, str] = {row.rater: row.odd for row in result.raters if row.odd}
+    return {"alpha": result.alpha, "odd": odd}
 
 
-def make_reward(demo: Demo) -> str:
+def make_reward(demo: Demo) -> Values:
     demo.train("reward", "preferences.jsonl", model=str(demo.path("sft")), epochs=2, batch_size=16)
     prompts = demo.world.heldout_prompts(demo.sizes.heldout_prompts, demo.seed)
     groups = answers(demo, "sft", prompts, demo.sizes.completions, demo.seed + 1, VARIED)
     result = judge_reward(demo, groups)
     write_result(demo.path("reward.json"), result)
-    return f"held-out accuracy {span(result.accuracy)}"
+    return {"accuracy": result.accuracy}
 
 
-def make_ppo(demo: Demo) -> str:
+def make_ppo(demo: Demo) -> Values:
     settings = make_settings(
         method="ppo",
         model=str(demo.path("sft")),
@@ -112,10 +115,10 @@ def make_ppo(demo: Demo) -> str:
     finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))
     first = read_jsonl(demo.path("ppo") / "metrics.jsonl")[0]
     last = finished.metrics
-    return f"reward {first['reward']:.2f} -> {last['reward']:.2f}, KL {last['kl']:.1f} nats"
+    return {"first": first["reward"], "last": last["reward"], "kl": last["kl"]}
 
 
-def make_dpo(demo: Demo) -> str:
+def make_dpo(demo: Demo) -> Values:
     metrics = demo.train(
         "dpo",
         "preferences.jsonl",
@@ -124,10 +127,10 @@ def make_dpo(demo: Demo) -> str:
         epochs=2,
         options={"beta": 0.3, "nll": 1.0},
     )
-    return f"accuracy on the votes {metrics['accuracy']:.2f}, margin {metrics['margin']:.2f}"
+    return {"accuracy": metrics["accuracy"], "margin": metrics["margin"]}
 
 
-def make_comparison(demo: Demo) -> str:
+def make_comparison(demo: Demo) -> Values:
     prompts, _ = read_prompts(demo.path("test_prompt.json"))
     groups = {
         name: answers(demo, where, prompts, demo.sizes.samples, demo.seed, TEMPERATURE)
@@ -138,27 +141,25 @@ def make_comparison(demo: Demo) -> str:
     stances = {name: [demo.world.stance(t) for t in own] for name, own in texts.items()}
     write_result(demo.path("comparison.json"), side_by_side(prompts, texts, stances))
     write_result(demo.path("stance.json"), stance)
-    return "supporting answers " + ", ".join(
-        f"{row.model} {row.shares['support'].value:.0%}" for row in stance.models
-    )
+    return {"support": {row.model: row.shares["support"].value or 0.0 for row in stance.models}}
 
 
-def make_report(demo: Demo) -> str:
+def make_report(demo: Demo) -> Values:
     write_result(demo.path("summary.json"), demo.summary())
     build_report([demo.out], demo.path("report.html"), lang=demo.lang)
-    return str(demo.path("report.html"))
+    return {"page": str(demo.path("report.html"))}
 
 
 STAGES = (
-    Stage("world", "write the questions and the raters", "raters.population.json", make_world),
-    Stage("base", "train the base model on the world's text", "base.json", make_base),
-    Stage("sft", "fine-tune on demonstrations", "sft/done.json", make_sft),
-    Stage("complete", "sample answers to vote on", "completions.jsonl", make_completions),
-    Stage("vote", "simulated raters rank the answers", "feedback.jsonl", make_votes),
-    Stage("agree", "measure agreement, find odd raters", "raters.json", make_agreement),
-    Stage("reward", "learn a reward from the votes", "reward.json", make_reward),
-    Stage("ppo", "improve against the reward (RLHF)", "ppo/done.json", make_ppo),
-    Stage("dpo", "learn straight from the votes", "dpo/done.json", make_dpo),
-    Stage("compare", "ask held-out questions before and after", "stance.json", make_comparison),
-    Stage("report", "write the page", "report.html", make_report),
+    Stage("world", "raters.population.json", make_world),
+    Stage("base", "base.json", make_base),
+    Stage("sft", "sft/done.json", make_sft),
+    Stage("complete", "completions.jsonl", make_completions),
+    Stage("vote", "feedback.jsonl", make_votes),
+    Stage("agree", "raters.json", make_agreement),
+    Stage("reward", "reward.json", make_reward),
+    Stage("ppo", "ppo/done.json", make_ppo),
+    Stage("dpo", "dpo/done.json", make_dpo),
+    Stage("compare", "stance.json", make_comparison),
+    Stage("report", "report.html", make_report),
 )

@@ -1,7 +1,9 @@
 """How well a reward model orders completions: accuracy and calibration, by prompt.
 
 For Bradley and Terry's model a difference of scores d says that the first completion is the better
-one with probability 1 / (1 + exp(-d)). Calibration asks whether it is, that often.
+one with probability 1 / (1 + exp(-d)). Calibration asks whether it is, that often. A model that
+learned from votes forecasts votes, so votes are what its probabilities should be held against,
+even where a truth without their noise is known to hold its order against.
 """
 
 from __future__ import annotations
@@ -12,28 +14,45 @@ import numpy as np
 from scipy.special import expit
 
 from suffrage.core.errors import DataError, NumericalError
-from suffrage.core.results import CalibrationBin, RewardResult
+from suffrage.core.results import CalibrationBin, RewardResult, Said
 from suffrage.stats.intervals import ROUNDS, Floats, Ints, clustered_mean, number
 
 BINS = 8
+Pair = tuple[str, float, float]  # prompt, score of first less score of second, outcome
 _PAIRS_A_BIN = 5  # fewer pairs a bin say nothing; small samples get fewer bins
 
 
 def reward_quality(
     model: str,
-    against: str,
-    pairs: Sequence[tuple[str, float, float]],
+    against: Said,
+    pairs: Sequence[Pair],
     seed: int = 0,
     *,
+    votes: tuple[Said, Sequence[Pair]] | None = None,
     rounds: int = ROUNDS,
 ) -> RewardResult:
-    """Quality over pairs (cluster, score of first less score of second, outcome).
+    """Quality over pairs (prompt, score of first less score of second, outcome).
 
-    `cluster` names the prompt; `outcome` is 1 where the first is truly better, 0 where the second
-    is, in between for split votes. Accuracy compares the sign of the difference with the side of
-    one half the outcome lies on; where either is even, the pair counts half. Raises `DataError`
-    without pairs and `NumericalError` for a difference that is not finite.
+    `outcome` is 1 where the first is truly better, 0 where the second is, in between for split
+    votes. Accuracy compares the sign of the difference with the side of one half the outcome lies
+    on; where either is even, the pair counts half. `votes` says what else calibration is measured
+    against, and on which pairs. Raises `DataError` without pairs and `NumericalError` for a
+    difference that is not finite.
     """
+    clusters, difference, outcome = _columns(model, pairs)
+    right = 0.5 + 0.5 * np.sign(difference) * np.sign(outcome - 0.5)
+    calibrated_against, forecast = votes or ("", pairs)
+    return RewardResult(
+        model=model,
+        against=against,
+        accuracy=clustered_mean(right, clusters, seed=seed, rounds=rounds),
+        calibration=_calibration(*_columns(model, forecast), seed, rounds),
+        calibrated_against=calibrated_against,
+    )
+
+
+def _columns(model: str, pairs: Sequence[Pair]) -> tuple[Ints, Floats, Floats]:
+    """Prompts as numbers, differences and outcomes, each checked."""
     if not pairs:
         raise DataError(f"no pair to test {model} on was found; hold some judged prompts out.")
     clusters, _ = number([cluster for cluster, _, _ in pairs])
@@ -43,17 +62,11 @@ def reward_quality(
         raise NumericalError(f"{model} gave a score that is not a finite number.")
     if not ((outcome >= 0) & (outcome <= 1)).all():
         raise ValueError("an outcome is a probability, 0 to 1")
-    right = 0.5 + 0.5 * np.sign(difference) * np.sign(outcome - 0.5)
-    return RewardResult(
-        model=model,
-        against=against,
-        accuracy=clustered_mean(right, clusters, seed=seed, rounds=rounds),
-        calibration=_calibration(difference, outcome, clusters, seed, rounds),
-    )
+    return clusters, difference, outcome
 
 
 def _calibration(
-    difference: Floats, outcome: Floats, clusters: Ints, seed: int, rounds: int
+    clusters: Ints, difference: Floats, outcome: Floats, seed: int, rounds: int
 ) -> tuple[CalibrationBin, ...]:
     """Bins of equally many pairs, by the probability the model gives to the one it prefers.
 

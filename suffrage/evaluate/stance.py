@@ -1,7 +1,10 @@
 """Which side a model's answers take, with intervals over prompts.
 
 Answers to one prompt resemble each other, so twenty samples of ten prompts are nearer to ten
-observations than to two hundred: prompts are resampled, not answers.
+observations than to two hundred: prompts are resampled, not answers. Two things keep the intervals
+of one model together. None is narrower than Wilson's over all its answers, since answers that
+resemble each other cannot tell more than as many independent ones. And a side that no answer took
+can have no larger share than the commonest side leaves it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import numpy as np
 
 from suffrage.core.errors import DataError
 from suffrage.core.results import Estimate, ModelStance
-from suffrage.stats.intervals import ROUNDS, clustered_mean
+from suffrage.stats.intervals import ROUNDS, clustered_mean, wilson
 
 SIDES = ("support", "balanced", "oppose")
 
@@ -37,15 +40,45 @@ def stance_shares(
         raise DataError(f"{model} gave no answers to measure; generate some first.")
 
     def share(hits: np.ndarray) -> Estimate:
-        return clustered_mean(hits, prompts, seed=seed, rounds=rounds)
+        return _at_least_wilson(clustered_mean(hits, prompts, seed=seed, rounds=rounds), hits)
 
     return ModelStance(
         model=model,
-        shares={side: share(given == side) for side in dict.fromkeys([*sides, *given])},
+        shares=_within_the_rest(
+            {side: share(given == side) for side in dict.fromkeys([*sides, *given])}
+        ),
         well_formed=None if well_formed is None else share(_flat(well_formed, stances)),
         prompts=len(stances),
         samples=max(len(row) for row in stances),
     )
+
+
+def _at_least_wilson(share: Estimate, hits: np.ndarray) -> Estimate:
+    """The share with an interval that holds the one of as many independent answers."""
+    assert share.low is not None
+    assert share.high is not None
+    low, high = wilson(float(hits.sum()), len(hits))
+    return share.model_copy(update={"low": min(share.low, low), "high": max(share.high, high)})
+
+
+def _within_the_rest(shares: dict[str, Estimate]) -> dict[str, Estimate]:
+    """The share of a side that no answer took, bounded by what the commonest side leaves.
+
+    Resampling says nothing of such a share, and Wilson's interval over a few prompts supposes that
+    all answers of a prompt agree. But shares add up to 1: with 1 less the lower end of another
+    share as its upper end, the interval fails only where that share's does.
+    """
+    commonest = max(shares, key=lambda side: shares[side].value or 0.0)
+    low, note = shares[commonest].low, f"no such answer: at most what “{commonest}” leaves"
+    if low is None:
+        return shares
+    rest = {"high": 1 - low, "note": note}
+    return {
+        side: share.model_copy(update=rest)
+        if share.value == 0 and share.high is not None and 1 - low < share.high
+        else share
+        for side, share in shares.items()
+    }
 
 
 def _flat(well_formed: Sequence[Sequence[bool]], stances: Sequence[Sequence[str]]) -> np.ndarray:

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Tree
 from suffrage.data.forest import PADDING, Forest, Layout, pack
+from suffrage.models.logprobs import chunk_rows, linear_logps
 
-CHUNK_ELEMENTS = 1 << 24  # logits computed at a time: 64 MiB in single precision
 TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
 
 
@@ -45,13 +45,18 @@ def _attention_mask(model: PreTrainedModel, forest: Forest) -> Tensor:
 
 def head_logits(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:
     """(N, V) logits in at least single precision, with the scalings that some families apply."""
-    head = model.get_output_embeddings()
-    logits = at_least_single(head(hidden_ND))
+    logits = at_least_single(model.get_output_embeddings()(hidden_ND)) * _scale(model)
+    cap = _softcap(model)
+    return cap * torch.tanh(logits / cap) if cap else logits
+
+
+def _scale(model: PreTrainedModel) -> float:
     config = model.config
-    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
-    logits = logits if scale == 1 else logits * scale
-    cap = getattr(config, "final_logit_softcapping", None)
-    return cast(Tensor, cap * torch.tanh(logits / cap) if cap else logits)
+    return float(getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0))
+
+
+def _softcap(model: PreTrainedModel) -> float:
+    return float(getattr(model.config, "final_logit_softcapping", None) or 0)
 
 
 def at_least_single(values: Tensor) -> Tensor:
@@ -68,25 +73,28 @@ def token_logps(
     temperature: divides the logits, as it did when the tokens were sampled.
     """
     states = hidden_states(model, forest) if hidden is None else hidden
-    hidden_ND = states[forest.predictor_N]
-    vocab = model.get_output_embeddings().weight.shape[0]
-    size = max(1, CHUNK_ELEMENTS // vocab)
-    if hidden_ND.shape[0] <= size:
-        return _logps(model, hidden_ND, forest.target_N, temperature)
-    parts = zip(hidden_ND.split(size), forest.target_N.split(size), strict=True)
-    chunks = [
-        # Recomputed in the backward pass: only one chunk's logits live at a time.
-        checkpoint(_logps, model, part, target, temperature, use_reentrant=False)
-        for part, target in parts
-    ]
+    hidden_ND, head = states[forest.predictor_N], model.get_output_embeddings()
+    if type(head) is nn.Linear and not _softcap(model):
+        scale = _scale(model) / temperature
+        return linear_logps(hidden_ND, head.weight, head.bias, forest.target_N, scale)
+    return _logps_by_head(model, hidden_ND, forest.target_N, temperature)
+
+
+def _logps_by_head(
+    model: PreTrainedModel, hidden_ND: Tensor, target_N: Tensor, temperature: float
+) -> Tensor:
+    """For heads that are more than a linear map (adapters, soft caps)."""
+    rows = chunk_rows(model.config.get_text_config().vocab_size, hidden_ND.device)
+    parts = zip(hidden_ND.split(rows), target_N.split(rows), strict=True)
+    # Recomputed in the backward pass: only one chunk's logits live at a time.
+    chunks = [checkpoint(_logps, model, *part, temperature, use_reentrant=False) for part in parts]
     return torch.cat(chunks)
 
 
 def _logps(
     model: PreTrainedModel, hidden_ND: Tensor, target_N: Tensor, temperature: float
 ) -> Tensor:
-    logits_NV = head_logits(model, hidden_ND)
-    logits_NV = logits_NV if temperature == 1 else logits_NV / temperature
+    logits_NV = head_logits(model, hidden_ND) / temperature
     chosen_N = logits_NV.gather(1, target_N[:, None]).squeeze(1)
     return chosen_N - logits_NV.logsumexp(1)
 

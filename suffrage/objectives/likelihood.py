@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from suffrage.objectives.answers import Answers
 
-def sft_loss(logps_N: Tensor) -> Tensor:
-    """Negative log-likelihood of each completion token: L_t = -log p(y_t | x, y_<t).
 
-    logps_N: (N,) log-probabilities of the completion tokens, end token included.
-    Returns (N,); the training loop sums it and divides by the number of tokens in the whole batch.
+def sft_loss(answers: Answers) -> Tensor:
+    """Negative log-likelihood of each completion: L = -S = -sum_t log p(y_t | x, y_<t).
+
+    answers: (B,). Returns (B,), in nats; the training loop sums it and divides by the number of
+    tokens in the whole batch, so that every token counts the same.
     """
-    return -logps_N
+    return -answers.logp

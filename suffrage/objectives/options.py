@@ -37,12 +37,33 @@ class Option:
 
 
 OPTIONS = {
-    "beta": Option("tie to the reference; a smaller one lets the model go further", above=0),
+    "beta": Option(
+        "scale of the reward; tied to a reference, a smaller one lets the model go further", above=0
+    ),
     "label_smoothing": Option(
         "share of the labels taken to be wrong (conservative DPO)", least=0, most=0.5
     ),
     "nll": Option("weight of imitating the chosen answer, which keeps the language", least=0),
+    "nll_tokens": Option("imitation of an answer's tokens summed (the paper) or averaged"),
+    "tokens": Option("log-probabilities of an answer's tokens summed (the paper) or averaged"),
+    "flip_rate": Option(
+        "share of the labels that were flipped, which the loss undoes", least=0, most=0.49
+    ),
+    "tau": Option(
+        "width of the passage from the logistic to the exponential loss", above=0, most=1
+    ),
+    "target_smoothing": Option("share of each label given to the other answer", above=0, most=0.5),
+    "odds_weight": Option("weight of the odds ratio beside imitation (lambda)", least=0),
+    "gamma_ratio": Option("margin by which the chosen answer must lead, in betas", least=0),
+    "delta": Option("margin by which the chosen answer must lead, in nats", above=0),
     "centring": Option("pull of the rewards towards zero", least=0),
+    "margin": Option("lead in reward asked for at full strength of a preference", least=0),
+    "desirable_weight": Option("weight of the completions labelled desirable", least=0),
+    "undesirable_weight": Option("weight of the completions labelled undesirable", least=0),
+    "alpha": Option("power of the length that divides a log-probability; 0 divides by 1", least=0),
+    "imitation": Option("weight of imitating the best answer of a group", least=0),
+    "imitation_tokens": Option("imitation of an answer's tokens summed (the paper) or averaged"),
+    "variant": Option("the formula of the paper, or that of its released code"),
     "samples": Option("completions a prompt in each rollout", least=1),
     "max_new_tokens": Option("longest completion, in tokens", least=1),
     "temperature": Option("of the sampling; 1 samples what the model believes", above=0),
@@ -58,13 +79,20 @@ OPTIONS = {
 }
 
 
-def check_option(method: str, name: str, value: Any, default: float) -> float:
+def check_option(
+    method: str, name: str, value: Any, default: Any, choices: tuple[str, ...] = ()
+) -> Any:
     """The value, of its default's type; `SettingsError` where it has not that type or range."""
+    flag = "--" + name.replace("_", "-")
+    if choices:
+        if value not in choices:
+            known = " or ".join(choices)
+            raise SettingsError(f"{flag} of {method} is {value!r}; it must be {known}.")
+        return value
     option, kind = OPTIONS[name], type(default)
     whole = "a whole number" if kind is int else "a number"
     allowed = (int,) if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed) or not option.holds(value):
         must = " ".join([whole, option.range]).strip()
-        flag = "--" + name.replace("_", "-")
         raise SettingsError(f"{flag} of {method} is {value!r}; it must be {must}.")
     return kind(value)

@@ -9,81 +9,264 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from suffrage.core.errors import SettingsError, nearest
+from suffrage.objectives.distributions import aot_loss, aot_unpaired_loss, exo_loss, nca_loss
+from suffrage.objectives.labels import bco_loss, kto_loss
 from suffrage.objectives.likelihood import sft_loss
 from suffrage.objectives.options import check_option
-from suffrage.objectives.pairs import dpo_loss
+from suffrage.objectives.pairs import (
+    discopop_loss,
+    dpo_loss,
+    hinge_loss,
+    ipo_loss,
+    lndpo_loss,
+    robust_dpo_loss,
+)
 from suffrage.objectives.ppo import PPOOptions
-from suffrage.objectives.rewards import reward_loss
+from suffrage.objectives.rankings import listwise_dpo_loss, pro_loss, rrhf_loss
+from suffrage.objectives.reference_free import cpo_loss, orpo_loss, simpo_loss, slic_loss
+from suffrage.objectives.rewards import classifier_loss, plackett_luce_reward_loss, reward_loss
 
-View = Literal["demonstrations", "pairs", "prompts"]
+View = Literal["demonstrations", "pairs", "labels", "rankings", "prompts"]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A way of learning: its loss, what it reads from a group, and where it comes from."""
+    """A way of learning: its loss, what it reads from a group, and where it comes from.
+
+    reference: whether it is held near the model it started from.
+    whole_batch: its loss couples the groups of a batch, so that all of it is needed at once.
+    mismatched: it also reads how likely each group's prompt makes an answer to another prompt.
+    """
 
     name: str
     summary: str
     function: Callable[..., Any]
     view: View
-    needs_reference: bool
     paper: str
+    learns: Literal["language", "reward"] = "language"
+    reference: bool = False
+    whole_batch: bool = False
+    mismatched: bool = False
 
-    def options(self) -> dict[str, float]:
+    def options(self) -> dict[str, Any]:
         """The options and their defaults."""
-        found = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
+        return {p.name: p.default for p in self._keywords()}
 
-    def check(self, given: dict[str, Any]) -> dict[str, float]:
+    def choices(self, name: str) -> tuple[str, ...]:
+        """The words an option can be; none where it is a number."""
+        kinds = get_type_hints(self.function)
+        return tuple(get_args(kinds[name])) if get_origin(kinds.get(name)) is Literal else ()
+
+    def check(self, given: dict[str, Any]) -> dict[str, Any]:
         """The defaults with what was given; `SettingsError` for a wrong name or value."""
         options = self.options()
         for name, value in given.items():
             if name not in options:
                 raise SettingsError(f"{self.name} has no option {name!r}; {nearest(name, options)}")
-            options[name] = check_option(self.name, name, value, options[name])
+            options[name] = check_option(self.name, name, value, options[name], self.choices(name))
         return options
 
+    def _keywords(self) -> list[inspect.Parameter]:
+        found = inspect.signature(self.function).parameters.values()
+        return [p for p in found if p.kind is p.KEYWORD_ONLY]
 
-OBJECTIVES = {
-    row.name: row
-    for row in (
-        Objective(
-            "sft",
-            "imitate demonstrations (supervised fine-tuning)",
-            sft_loss,
-            "demonstrations",
-            False,
-            "2203.02155",
-        ),
-        Objective(
-            "reward",
-            "learn a reward from pairs or rankings (Bradley-Terry)",
-            reward_loss,
-            "pairs",
-            False,
-            "2203.02155",
-        ),
-        Objective(
-            "dpo",
-            "prefer what raters prefer, without a reward model",
-            dpo_loss,
-            "pairs",
-            True,
-            "2305.18290",
-        ),
-        Objective(
-            "ppo",
-            "sample, score with a reward model, improve, stay near the start (RLHF)",
-            PPOOptions,
-            "prompts",
-            True,
-            "1707.06347",
-        ),
-    )
-}
+
+_ROWS = (
+    Objective(
+        "sft",
+        "imitate demonstrations (supervised fine-tuning)",
+        sft_loss,
+        "demonstrations",
+        "2203.02155",
+    ),
+    Objective(
+        "reward",
+        "learn a reward from pairs or rankings (Bradley-Terry)",
+        reward_loss,
+        "pairs",
+        "2203.02155",
+        learns="reward",
+    ),
+    Objective(
+        "reward-ranking",
+        "learn a reward from whole rankings (Plackett-Luce)",
+        plackett_luce_reward_loss,
+        "rankings",
+        "2301.11270",
+        learns="reward",
+    ),
+    Objective(
+        "reward-label",
+        "learn whether an answer is good; the classifier's logit is the reward",
+        classifier_loss,
+        "labels",
+        "2110.14168",
+        learns="reward",
+    ),
+    Objective(
+        "dpo",
+        "prefer what raters prefer, without a reward model",
+        dpo_loss,
+        "pairs",
+        "2305.18290",
+        reference=True,
+    ),
+    Objective(
+        "dpo-norm",
+        "DPO on the mean log-probability of a token, which no length favours",
+        lndpo_loss,
+        "pairs",
+        "2411.15124",
+        reference=True,
+    ),
+    Objective(
+        "robust-dpo",
+        "DPO unbiased under a known share of flipped votes",
+        robust_dpo_loss,
+        "pairs",
+        "2403.00409",
+        reference=True,
+    ),
+    Objective(
+        "ipo",
+        "aim at a fixed margin, which certain votes cannot push without end",
+        ipo_loss,
+        "pairs",
+        "2310.12036",
+        reference=True,
+    ),
+    Objective(
+        "hinge",
+        "DPO's margin with a hinge: pairs that are far enough apart rest",
+        hinge_loss,
+        "pairs",
+        "2305.10425",
+        reference=True,
+    ),
+    Objective(
+        "discopop",
+        "a loss found by search: logistic and exponential, blended by the margin",
+        discopop_loss,
+        "pairs",
+        "2406.08414",
+        reference=True,
+    ),
+    Objective(
+        "nca",
+        "raise the chosen answer's own likelihood while the margin grows",
+        nca_loss,
+        "pairs",
+        "2402.05369",
+        reference=True,
+    ),
+    Objective(
+        "exo",
+        "match the raters' distribution by reverse KL, which seeks its mode",
+        exo_loss,
+        "pairs",
+        "2402.00856",
+        reference=True,
+    ),
+    Objective(
+        "aot",
+        "let the whole distribution of margins dominate the reference's",
+        aot_loss,
+        "pairs",
+        "2406.05882",
+        reference=True,
+        whole_batch=True,
+    ),
+    Objective(
+        "aot-unpaired",
+        "let chosen answers dominate rejected ones as distributions",
+        aot_unpaired_loss,
+        "pairs",
+        "2406.05882",
+        reference=True,
+        whole_batch=True,
+    ),
+    Objective(
+        "orpo",
+        "imitate the chosen answer and raise its odds, in one stage",
+        orpo_loss,
+        "pairs",
+        "2403.07691",
+    ),
+    Objective(
+        "simpo",
+        "a margin between mean log-probabilities, without a reference",
+        simpo_loss,
+        "pairs",
+        "2405.14734",
+    ),
+    Objective(
+        "cpo",
+        "DPO without a reference, with imitation in its place",
+        cpo_loss,
+        "pairs",
+        "2401.08417",
+    ),
+    Objective(
+        "slic",
+        "a hinge between log-probabilities, with imitation",
+        slic_loss,
+        "pairs",
+        "2305.10425",
+    ),
+    Objective(
+        "kto",
+        "learn from thumbs: gains and losses against what is usual",
+        kto_loss,
+        "labels",
+        "2402.01306",
+        reference=True,
+        whole_batch=True,
+        mismatched=True,
+    ),
+    Objective(
+        "bco",
+        "learn from thumbs: a classifier whose logit is the implicit reward",
+        bco_loss,
+        "labels",
+        "2404.04656",
+        reference=True,
+        whole_batch=True,
+    ),
+    Objective(
+        "rrhf",
+        "rank answers by their likelihood as raters do, and imitate the best",
+        rrhf_loss,
+        "rankings",
+        "2304.05302",
+    ),
+    Objective(
+        "pro",
+        "a ranking as a chain of choices, sharper where scores lie apart",
+        pro_loss,
+        "rankings",
+        "2306.17492",
+    ),
+    Objective(
+        "dpo-list",
+        "DPO on whole rankings (Plackett-Luce)",
+        listwise_dpo_loss,
+        "rankings",
+        "2305.18290",
+        reference=True,
+    ),
+    Objective(
+        "ppo",
+        "sample, score with a reward model, improve, stay near the start (RLHF)",
+        PPOOptions,
+        "prompts",
+        "1707.06347",
+        reference=True,
+    ),
+)
+OBJECTIVES = {row.name: row for row in _ROWS}
 
 
 def objective(name: str) -> Objective:

@@ -17,6 +17,7 @@ from suffrage.core.errors import DataError
 from suffrage.core.results import Comparison, ComparisonResult, Result, read_result
 from suffrage.report.reading import (
     GroupFile,
+    check_encoding,
     looks_like_groups,
     looks_like_result,
     read_groups,
@@ -98,6 +99,7 @@ def _take(path: Path, inputs: Inputs, *, named: bool) -> None:
     elif path.name not in _RUN_FILES and looks_like_groups(path):
         inputs.groups.append(read_groups(path))
     elif named:
+        check_encoding(path)
         raise DataError(
             "is nothing a report shows; name a run directory, a result file (raters, reward, "
             "stance, comparison, summary), a group file or responses.json.",

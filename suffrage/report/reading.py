@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from suffrage.core.errors import DataError
-from suffrage.core.files import Json, numbered_jsonl, read_bytes, read_json
+from suffrage.core.files import Json, numbered_jsonl, read_bytes, read_json, read_text
 from suffrage.core.records import Group, RecordError
 from suffrage.core.results import Answer, Comparison, ComparisonResult
 
@@ -36,8 +36,8 @@ def looks_like_result(path: Path) -> bool:
     """
     if path.suffix != ".json" or path.stat().st_size > _LARGEST:
         return False
-    raw = read_bytes(path)
-    if _RESULT_START.match(raw.removeprefix(BOM_UTF8)):
+    raw = _as_utf8(read_bytes(path))
+    if _RESULT_START.match(raw):
         return True
     return b'"result"' in raw and isinstance(_field(raw, "result"), str)
 
@@ -47,8 +47,21 @@ def looks_like_groups(path: Path) -> bool:
     names = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
     if ".jsonl" not in names:
         return False
-    first = read_bytes(path).removeprefix(BOM_UTF8).lstrip().split(b"\n", 1)[0]
+    first = _as_utf8(read_bytes(path)).lstrip().split(b"\n", 1)[0]
     return bool(_GROUP_START.match(first)) or isinstance(_field(first, "prompt"), dict)
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    """What the kind is told by: UTF-16 counts, so that such a file is refused and not lost."""
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return raw.decode("utf-16", "replace").encode("utf-8", "replace")
+    return raw.removeprefix(BOM_UTF8)
+
+
+def check_encoding(path: Path) -> None:
+    """Raise `DataError` where a file is unknown because its text is in another encoding."""
+    if {".json", ".jsonl"} & set(path.suffixes):
+        read_text(path)
 
 
 def _field(raw: bytes, name: str) -> Json:

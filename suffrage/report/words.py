@@ -13,6 +13,8 @@ from importlib.resources import files
 import yaml
 
 from suffrage.core.errors import SettingsError, nearest
+from suffrage.core.records import Json
+from suffrage.core.results import in_language
 
 LANGUAGES = {"en": "en", "zh": "zh-Hant"}  # catalogue -> the page's lang attribute
 
@@ -31,6 +33,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """The entry with `{name}` places filled; values are never read as templates."""
         return self.entries[key].format(**values)
+
+    def said(self, text: Json) -> Json:
+        """A text of a result file in the page's language where it is given in several."""
+        return in_language(text, self.lang)
 
     def known(self, key: str, otherwise: str) -> str:
         """The entry, or `otherwise` for a name the catalogue does not hold."""

@@ -130,7 +130,7 @@ def alpha_estimate(
         return Estimate(value=None, unit=unit, note="no unit was judged by two raters")
     value = float(alpha_of(joint.sum(axis=0, keepdims=True), values_V, level)[0])
     if np.isnan(value):
-        note = "undefined: only one value was ever given"
+        note = "only one value was ever given"
         return Estimate(value=None, n=len(joint), unit=unit, note=note)
     size = len(values_V)
     totals = resampled_sums(joint.reshape(len(joint), -1), rounds, seed).reshape(-1, size, size)

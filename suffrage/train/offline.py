@@ -1,7 +1,8 @@
-"""Steps of the methods that learn from data on disk: SFT, reward models, DPO.
+"""Steps of the methods that learn from data on disk.
 
-A method gives two functions of (examples, forest): how much the batch counts, and the sum of its
-losses with the figures to log. Everything else is shared.
+A `Method` says what one forward gives for each branch, what the objective makes of those figures,
+and what a batch counts. The step packs forests, spreads the batch over micro-batches, and knows how
+to split even an objective that couples all groups of a batch.
 """
 
 from __future__ import annotations
@@ -15,18 +16,79 @@ from torch import Tensor
 
 from suffrage.core.progress import progress_bar
 from suffrage.data.forest import Forest, Layout, pack, split
-from suffrage.models.forward import branch_lengths, branch_sums, token_logps
+from suffrage.models.forward import branch_sums, token_logps
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.logprobs import chunk_rows
 from suffrage.models.scalar_head import ScalarModel, scores
-from suffrage.objectives.likelihood import sft_loss
-from suffrage.objectives.pairs import dpo_loss, pair_accuracy
-from suffrage.objectives.rewards import group_weights, reward_loss
-from suffrage.train.examples import Batches, Example, index_pairs
+from suffrage.objectives.table import Objective
+from suffrage.train.examples import Batches, Example
+from suffrage.train.figures import Sums, add_sums, averages
 from suffrage.train.loop import Metrics, Optimiser
+from suffrage.train.terms import Count, Terms, count_of, language_terms, reward_terms
 
-Sums = dict[str, tuple[float, float]]  # name -> sum and what to divide it by
-Losses = Callable[[Sequence[Example], Forest], tuple[Tensor, Sums]]
-Count = Callable[[Sequence[Example]], float]
+NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True)
+class Method:
+    """An objective on a model: figures of branches, what follows from them, what a batch counts."""
+
+    branches: Callable[[Forest], Tensor]  # (B,) summed log-probabilities, or scores
+    terms: Terms
+    count: Count
+    whole_batch: bool
+    packing: Packing
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How much is computed at once."""
+
+    layout: Layout
+    device: torch.device
+    tokens: int  # at most, in one micro-batch, unless one tree is larger
+    scored: int = NO_LIMIT  # completion tokens whose logits fit in one chunk
+
+    def parts(self, examples: Sequence[Example]) -> list[list[int]]:
+        """Indices of the examples of each micro-batch, of like sizes, for less padding."""
+        order = sorted(range(len(examples)), key=lambda i: -examples[i].tree.size)
+        trees = [examples[i].tree for i in order]
+        return [[order[i] for i in part] for part in split(trees, self.tokens, self.scored)]
+
+    def forest(self, examples: Sequence[Example]) -> Forest:
+        return pack([example.tree for example in examples], self.layout).to(self.device)
+
+
+def language_method(
+    row: Objective, options: dict[str, Any], policy: LanguageModel, tokens: int
+) -> Method:
+    """An objective on a language model; where it has a reference, see `with_reference`."""
+    return Method(
+        lambda forest: branch_sums(token_logps(policy.model, forest), forest),
+        language_terms(row, options),
+        count_of(row),
+        row.whole_batch,
+        packing_of(policy, tokens),
+    )
+
+
+def packing_of(policy: LanguageModel, tokens: int) -> Packing:
+    vocabulary: int = policy.model.get_input_embeddings().weight.shape[0]  # type: ignore[index,assignment]
+    scored = chunk_rows(vocabulary, policy.device)
+    return Packing(policy.layout, policy.device, tokens, scored)
+
+
+def reward_method(
+    row: Objective, options: dict[str, Any], scalar: ScalarModel, tokens: int
+) -> Method:
+    """An objective on a reward model."""
+    return Method(
+        lambda forest: scores(scalar, forest),
+        reward_terms(row, options),
+        count_of(row),
+        row.whole_batch,
+        Packing(scalar.base.layout, scalar.base.device, tokens),
+    )
 
 
 @dataclass(frozen=True)
@@ -35,143 +97,80 @@ class OfflineStep:
 
     examples: Sequence[Example]
     batches: Batches
-    losses: Losses
-    count: Count
+    method: Method
     optimiser: Optimiser
-    layout: Layout
-    device: torch.device
-    budget: int
 
     def __call__(self, step: int) -> Metrics:
         batch = [self.examples[i] for i in self.batches.at(step)]
         sums: Sums = {}
         where = f"at step {step + 1}, on prompts {', '.join(e.prompt_id for e in batch)}"
-        updated = self.optimiser.update(self._micro(batch, sums), self.count(batch), where)
+        updated = self.optimiser.update(
+            loss_sums(self.method, batch, sums), self.method.count(batch), where
+        )
         epoch = round((step + 1) / self.batches.per_epoch, 4)
         return {"epoch": epoch, **updated, **averages(sums)}
-
-    def _micro(self, batch: Sequence[Example], sums: Sums) -> Iterator[Tensor]:
-        for part, forest in forests(batch, self.layout, self.device, self.budget):
-            loss_sum, found = self.losses(part, forest)
-            add_sums(sums, found)
-            yield loss_sum
 
     def evaluate(self, held_out: Sequence[Example]) -> Metrics:
         """The same figures over other examples, exact over the whole set."""
         sums: Sums = {}
-        total = sum(float(loss) for loss in self._micro(held_out, sums))
-        return {"loss": total / self.count(held_out), **averages(sums)}
+        with torch.no_grad():
+            total = sum(float(loss) for loss in loss_sums(self.method, held_out, sums))
+        return {"loss": total / self.method.count(held_out), **averages(sums)}
 
 
-def forests(
-    examples: Sequence[Example], layout: Layout, device: torch.device, budget: int
-) -> Iterator[tuple[list[Example], Forest]]:
-    """The examples, `budget` tokens at a time, each part with its forest."""
-    for indices in split([example.tree for example in examples], budget):
-        part = [examples[i] for i in indices]
-        yield part, pack([example.tree for example in part], layout).to(device)
+def loss_sums(method: Method, batch: Sequence[Example], sums: Sums) -> Iterator[Tensor]:
+    """Losses that add up to the batch's, one a micro-batch; figures go into `sums`."""
+    parts = method.packing.parts(batch)
+    if method.whole_batch and len(parts) > 1:
+        yield from _coupled(method, batch, parts, sums)
+        return
+    for part in parts:
+        examples = [batch[i] for i in part]
+        branch_B = method.branches(method.packing.forest(examples))
+        loss_sum, found = method.terms(examples, branch_B)
+        add_sums(sums, found)
+        yield loss_sum
 
 
-def add_sums(sums: Sums, found: Sums) -> None:
-    for name, (value, weight) in found.items():
-        before = sums.get(name, (0.0, 0.0))
-        sums[name] = (before[0] + value, before[1] + weight)
+def _coupled(
+    method: Method, batch: Sequence[Example], parts: list[list[int]], sums: Sums
+) -> Iterator[Tensor]:
+    """The chain rule in two passes (2101.06983): the loss's gradient by branch, then by weight.
 
-
-def averages(sums: Sums) -> Metrics:
-    return {name: value / weight if weight else 0.0 for name, (value, weight) in sums.items()}
-
-
-def count_tokens(examples: Sequence[Example]) -> float:
-    return float(sum(example.tree.scored for example in examples))
-
-
-def count_pairs(examples: Sequence[Example]) -> float:
-    return float(sum(pair.weight for example in examples for pair in example.pairs))
-
-
-def count_groups(examples: Sequence[Example]) -> float:
-    return float(sum(1 for example in examples if example.pairs))
-
-
-@dataclass(frozen=True)
-class SFT:
-    """Imitation of the demonstrations, every token counting the same."""
-
-    policy: LanguageModel
-
-    def __call__(self, examples: Sequence[Example], forest: Forest) -> tuple[Tensor, Sums]:
-        loss_sum = sft_loss(token_logps(self.policy.model, forest)).sum()
-        return loss_sum, {}
-
-
-@dataclass(frozen=True)
-class Reward:
-    """The reward model's Bradley-Terry loss, each prompt's pairs counting as one."""
-
-    scalar: ScalarModel
-    options: dict[str, Any]
-
-    def __call__(self, examples: Sequence[Example], forest: Forest) -> tuple[Tensor, Sums]:
-        pairs = index_pairs(examples, forest)
-        score_B = scores(self.scalar, forest)
-        first_P, second_P = score_B[pairs.first_P], score_B[pairs.second_P]
-        weight_P = group_weights(pairs.weight_P, pairs.group_P)
-        loss_P = reward_loss(first_P, second_P, pairs.probability_P, **self.options)
-        return (loss_P * weight_P).sum(), {
-            "accuracy": _weighted(pair_accuracy(first_P - second_P, pairs.probability_P), weight_P),
-            "margin": _weighted(first_P - second_P, weight_P),
-            "reward": (float(score_B.detach().sum()), len(score_B)),
-        }
+    The first pass, without gradients, gives all branches' figures and with them the whole batch's
+    loss; in the second each micro-batch passes on its share of that loss's gradient.
+    """
+    ordered = [batch[i] for part in parts for i in part]
+    forests = [method.packing.forest([batch[i] for i in part]) for part in parts]
+    with torch.no_grad():
+        found_B = torch.cat([method.branches(forest) for forest in forests])
+    with torch.enable_grad():
+        leaf_B = found_B.requires_grad_()
+        loss_sum, found = method.terms(ordered, leaf_B)
+        (slope_B,) = torch.autograd.grad(loss_sum, leaf_B)
+    add_sums(sums, found)
+    share = loss_sum.detach() / len(parts)
+    slopes = slope_B.split([forest.branches for forest in forests])
+    for forest, slope in zip(forests, slopes, strict=True):
+        if not torch.is_grad_enabled():
+            yield share
+            continue
+        along = (method.branches(forest) * slope).sum()
+        yield along - along.detach() + share
 
 
 def with_reference(
-    policy: LanguageModel, examples: Sequence[Example], budget: int
+    policy: LanguageModel, examples: Sequence[Example], tokens: int
 ) -> list[Example]:
-    """The examples with the log-probabilities of the policy as it is now: DPO's reference."""
-    made: list[Example] = []
-    parts = forests(examples, policy.layout, policy.device, budget)
+    """The examples with the log-probabilities of the policy as it is now: the reference."""
+    packing = packing_of(policy, tokens)
+    made = list(examples)
     with torch.no_grad(), progress_bar("reference", len(examples)) as advance:
-        for part, forest in parts:
-            sums_B = branch_sums(token_logps(policy.model, forest), forest)
-            own = sums_B.split([len(example.tree.branches) for example in part])
-            made += [replace(e, reference_B=r) for e, r in zip(part, own, strict=True)]
+        for part in packing.parts(examples):
+            own = [examples[i] for i in part]
+            forest = packing.forest(own)
+            sums_B = branch_sums(token_logps(policy.model, forest), forest).cpu()
+            for i, taken in zip(part, sums_B.split([len(e.lengths) for e in own]), strict=True):
+                made[i] = replace(examples[i], reference_B=taken)
             advance(len(part))
     return made
-
-
-@dataclass(frozen=True)
-class DPO:
-    """DPO; the examples come from `with_reference`."""
-
-    policy: LanguageModel
-    options: dict[str, Any]
-
-    def __call__(self, examples: Sequence[Example], forest: Forest) -> tuple[Tensor, Sums]:
-        pairs = index_pairs(examples, forest)
-        sum_B = branch_sums(token_logps(self.policy.model, forest), forest)
-        reference_B = torch.cat([e.reference_B for e in examples if e.reference_B is not None])
-        length_B = branch_lengths(forest)
-        loss_P, first_P, second_P = dpo_loss(
-            sum_B[pairs.first_P],
-            sum_B[pairs.second_P],
-            reference_B[pairs.first_P],
-            reference_B[pairs.second_P],
-            pairs.probability_P,
-            length_B[pairs.first_P],
-            **self.options,
-        )
-        weight_P = pairs.weight_P
-        mean_B = (sum_B / length_B).detach()
-        return (loss_P * weight_P).sum(), {
-            "accuracy": _weighted(pair_accuracy(first_P - second_P, pairs.probability_P), weight_P),
-            "margin": _weighted(first_P - second_P, weight_P),
-            "chosen_reward": _weighted(first_P, weight_P),
-            "rejected_reward": _weighted(second_P, weight_P),
-            "chosen_logp": _weighted(mean_B[pairs.first_P], weight_P),
-            "rejected_logp": _weighted(mean_B[pairs.second_P], weight_P),
-        }
-
-
-def _weighted(values_P: Tensor, weight_P: Tensor) -> tuple[float, float]:
-    return float((values_P * weight_P).sum().detach()), float(weight_P.sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,18 @@ from suffrage.models.scalar_head import ScalarModel, from_language_model, load_r
 from suffrage.objectives.ppo import PPOOptions, policy_loss, value_loss
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches
+from suffrage.train.figures import Sums, add_sums, averages
 from suffrage.train.loop import Metrics, Optimiser, train
-from suffrage.train.offline import Sums, add_sums, averages
 from suffrage.train.rollout import Roller, Rollout, Task, reward_model
-from suffrage.train.run import Finished, device_of, finish, loop_settings, recorded, split_groups
+from suffrage.train.run import (
+    Finished,
+    device_of,
+    finish,
+    loop_settings,
+    recorded,
+    resolved,
+    split_groups,
+)
 from suffrage.train.settings import TrainSettings
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
@@ -124,13 +132,14 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     model where both share an architecture, else from the policy.
     """
     given = objective("ppo").check(settings.options)
-    options = PPOOptions(**given)  # type: ignore[arg-type]
+    options = PPOOptions(**given)
     run = open_run(out, recorded(settings, asdict(options), reward=reward))
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
     step, held_out, note = _prepare(settings, options, reward)
     evaluate = (lambda: step.evaluate(held_out)) if held_out else None
+    run = replace(run, resolved=resolved(step.roller.policy, step.optimiser))
     metrics = train(run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward")
     finish(run, settings, step.roller.policy, metrics)
     return Finished(out, metrics, (note,))
@@ -140,7 +149,7 @@ def _prepare(
     settings: TrainSettings, options: PPOOptions, reward: str
 ) -> tuple[PPOStep, list[Task], str]:
     """The step function, the held-out prompts, and what the reader said of the data."""
-    policy = load(settings.model, device_of(settings))
+    policy = load(settings.model, device_of(settings.device))
     scalar = load_reward(reward, policy.device)
     encoder = policy.encoder(settings.overlong, settings.max_length)
     tasks, held_out, note = _tasks(settings, encoder, options.max_new_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,10 @@ from suffrage.train.card import write_card
 from suffrage.train.examples import Batches, Example, make_examples
 from suffrage.train.loop import LoopSettings, Metrics, Optimiser, train
 from suffrage.train.offline import (
-    DPO,
-    SFT,
-    Count,
-    Losses,
+    Method,
     OfflineStep,
-    Reward,
-    count_groups,
-    count_pairs,
-    count_tokens,
+    language_method,
+    reward_method,
     with_reference,
 )
 from suffrage.train.settings import TrainSettings, learning_rate
@@ -67,7 +62,7 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
-    policy = load(settings.model, device_of(settings))
+    policy = load(settings.model, device_of(settings.device))
     data = _read(settings, policy, row)
     metrics, trained = _train(settings, options, policy, data, run)
     finish(run, settings, trained, metrics)
@@ -76,11 +71,11 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
 
 def recorded(settings: TrainSettings, options: Mapping[str, Any], **more: Any) -> Settings:
     """What settings.json holds; the keys tell another file or model of the same name apart."""
-    resolved = {**settings.model_dump(), **more, "options": dict(options)}
-    files = {name: resolved[name] for name in ("data", "eval_data") if resolved[name]}
-    models = {name: resolve(resolved[name]) for name in ("model", "reward") if name in resolved}
+    given = {**settings.model_dump(), **more, "options": dict(options)}
+    files = {name: given[name] for name in ("data", "eval_data") if given[name]}
+    models = {name: resolve(given[name]) for name in ("model", "reward") if name in given}
     keys = {f"{name}_key": _key(place) for name, place in (files | models).items()}
-    return {"verb": "train", **resolved, **keys}
+    return {"verb": "train", **given, **keys}
 
 
 def _key(place: str) -> str | None:
@@ -89,17 +84,16 @@ def _key(place: str) -> str | None:
     return path_key(path, skip=("README.md",)) if path.exists() else None
 
 
-def device_of(settings: TrainSettings) -> torch.device:
-    """The device asked for; `ModelError` where this machine has none such."""
-    if settings.device == "auto":
+def device_of(name: str) -> torch.device:
+    """The device asked for, or the best for "auto"; `ModelError` where this machine has none."""
+    if name == "auto":
         return pick_device()
     available = {"cpu": True, "cuda": torch.cuda.is_available()}
-    if not available.get(settings.device, torch.backends.mps.is_available()):
+    if not available.get(name, torch.backends.mps.is_available()):
         raise ModelError(
-            f"this machine or its torch has no {settings.device}; leave --device out to take what "
-            "there is."
+            f"this machine or its torch has no {name}; leave --device out to take what there is."
         )
-    return torch.device(settings.device)
+    return torch.device(name)
 
 
 def _read(settings: TrainSettings, policy: LanguageModel, row: Objective) -> _Data:
@@ -113,9 +107,10 @@ def _read(settings: TrainSettings, policy: LanguageModel, row: Objective) -> _Da
         notes.append(str(held_report))
     encoder = policy.encoder(settings.overlong, settings.max_length)
     with report.located():
-        training, note = make_examples(kept, encoder, row.view, row.name)
+        training, note = make_examples(kept, encoder, row)
+    option = "--eval-data" if settings.eval_data else "--holdout"
     with held_report.located():
-        held_out, held_note = make_examples(held, encoder, row.view, row.name) if held else ([], "")
+        held_out, held_note = make_examples(held, encoder, row, option) if held else ([], "")
     notes += [f"training: {note}"] * bool(note) + [f"held out: {held_note}"] * bool(held_note)
     return _Data(training, held_out, tuple(notes))
 
@@ -146,41 +141,42 @@ def _train(
     data: _Data,
     run: RunDirectory,
 ) -> tuple[Metrics, LanguageModel]:
-    """Build the method's losses and run the loop; returns the last figures and the model."""
-    trained, losses, count, data = _method(settings, options, policy, data)
+    """Build the method and run the loop; returns the last figures and the model."""
+    row = objective(settings.method)
+    scalar = from_language_model(policy, settings.seed) if row.learns == "reward" else None
+    trained = policy if scalar is None else scalar.base
+    if row.reference:
+        data = _with_reference(policy, data, settings.microbatch_tokens)
     batches = Batches(len(data.training), settings.batch_size, settings.seed)
     steps = max(1, math.ceil(settings.epochs * batches.per_epoch))
     optimiser = Optimiser({"model": trained.model}, loop_settings(settings, steps, policy))
-    step = OfflineStep(
-        data.training,
-        batches,
-        losses,
-        count,
-        optimiser,
-        policy.layout,
-        policy.device,
-        settings.microbatch_tokens,
-    )
+    method = _method(row, options, policy, scalar, settings.microbatch_tokens)
+    step = OfflineStep(data.training, batches, method, optimiser)
     evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
+    run = replace(run, resolved=resolved(policy, optimiser))
     metrics = train(run, optimiser, step, label=settings.method, evaluate=evaluate)
-    if isinstance(losses, Reward):
-        _centre(losses.scalar, data.training)
+    if scalar is not None and row.view != "labels":  # a classifier's zero is its threshold
+        _centre(scalar, data.training)
     return metrics, trained
 
 
 def _method(
-    settings: TrainSettings, options: dict[str, Any], policy: LanguageModel, data: _Data
-) -> tuple[LanguageModel, Losses, Count, _Data]:
-    if settings.method == "sft":
-        return policy, SFT(policy), count_tokens, data
-    if settings.method == "reward":
-        scalar = from_language_model(policy, settings.seed)
-        return scalar.base, Reward(scalar, options), count_groups, data
-    budget = settings.microbatch_tokens
+    row: Objective,
+    options: dict[str, Any],
+    policy: LanguageModel,
+    scalar: ScalarModel | None,
+    tokens: int,
+) -> Method:
+    if scalar is None:
+        return language_method(row, options, policy, tokens)
+    return reward_method(row, options, scalar, tokens)
+
+
+def _with_reference(policy: LanguageModel, data: _Data, tokens: int) -> _Data:
     training, held_out = (
-        with_reference(policy, part, budget) for part in (data.training, data.held_out)
+        with_reference(policy, part, tokens) for part in (data.training, data.held_out)
     )
-    return policy, DPO(policy, options), count_pairs, _Data(training, held_out, data.notes)
+    return _Data(training, held_out, data.notes)
 
 
 def loop_settings(
@@ -198,6 +194,16 @@ def loop_settings(
         eval_every=settings.eval_every,
         checkpoint_every=settings.checkpoint_every,
     )
+
+
+def resolved(policy: LanguageModel, optimiser: Optimiser) -> Settings:
+    """What was made of the settings left open, as the run directory keeps it."""
+    return {
+        "lr": optimiser.settings.learning_rate,
+        "device": str(policy.device),
+        "layout": policy.layout,
+        "parameters": policy.parameters,
+    }
 
 
 def _centre(scalar: ScalarModel, examples: Sequence[Example]) -> None:

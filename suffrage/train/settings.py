@@ -15,9 +15,20 @@ from suffrage.train.loop import Schedule
 LEARNING_RATES = {
     "sft": (5e-4, 2e-5),
     "reward": (1e-3, 1e-5),
-    "dpo": (7e-4, 5e-7),
+    "reward-ranking": (1e-3, 1e-5),
+    "reward-label": (1e-3, 1e-5),
     "ppo": (5e-4, 1e-6),
+    "orpo": (7.5e-4, 8e-6),
+    "kto": (7.5e-4, 5e-7),
+    "rrhf": (5e-4, 2e-5),
+    "pro": (5e-4, 5e-6),
 }
+OF_PAIRS = (7.5e-4, 5e-7)  # DPO and those like it
+
+
+def learning_rates(method: str) -> tuple[float, float]:
+    """The method's rates at 1 M and at 7 B parameters."""
+    return LEARNING_RATES.get(method, OF_PAIRS)
 
 
 class TrainSettings(BaseModel):
@@ -96,7 +107,7 @@ def learning_rate(method: str, parameters: int) -> float:
 
     Small models need, and stand, far larger steps: one rate cannot serve both.
     """
-    small, large = LEARNING_RATES[method]
+    small, large = learning_rates(method)
     share = (math.log(max(parameters, 1)) - math.log(1e6)) / (math.log(7e9) - math.log(1e6))
     share = min(max(share, 0.0), 1.0)
     rate = math.exp((1 - share) * math.log(small) + share * math.log(large))

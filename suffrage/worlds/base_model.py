@@ -18,14 +18,16 @@ from suffrage.core.keys import content_key
 from suffrage.core.runs import RunDirectory
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel, describe
+from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches, Example
 from suffrage.train.loop import LoopSettings, Optimiser, train
-from suffrage.train.offline import SFT, OfflineStep, count_tokens
+from suffrage.train.offline import OfflineStep, language_method
 from suffrage.worlds.adaptation import World, load_world
 from suffrage.worlds.tokenizer import ASSISTANT, BEGIN, END, USER, train_tokenizer
 
 VERSION = 1  # raise when a change below makes another model from the same settings
 TOKENIZER_DOCUMENTS = 8000
+MICROBATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class BaseModelSettings:
     hidden: int = 128
     layers: int = 4
     heads: int = 4
-    documents: int = 20_000
-    batch_size: int = 24
+    documents: int = 26_000
+    batch_size: int = 16
     learning_rate: float = 5e-3
 
     def key(self, world: World) -> str:
@@ -83,9 +85,8 @@ def _train(settings: BaseModelSettings, world: World, run: Path) -> LanguageMode
         weight_decay=0.01,
     )
     optimiser = Optimiser({"model": model}, loop)
-    step = OfflineStep(
-        examples, batches, SFT(bundle), count_tokens, optimiser, bundle.layout, bundle.device, 8192
-    )
+    method = language_method(objective("sft"), {}, bundle, MICROBATCH_TOKENS)
+    step = OfflineStep(examples, batches, method, optimiser)
     run.mkdir(parents=True, exist_ok=True)
     train(RunDirectory(run), optimiser, step, label="base model")
     return bundle

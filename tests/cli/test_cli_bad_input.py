@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 DPO = "train dpo --model m --out run --data "
 SFT = "train sft --data pairs.jsonl --out run --model "
@@ -34,6 +35,10 @@ FILES = {
     "half.json": (b'[{"prompt": "q"},\n', r": is not JSON \(.*line 2, column 1\); mend it"),
     "half.jsonl.gz": (gzip.compress(line() * 90)[:60], r": is a damaged gzip file \(.*; fetch it"),
     "half.parquet": (b"PAR1 and no more", r": is a damaged Parquet file \(.*; fetch it again\."),
+    "utf16.jsonl": (
+        line().decode().encode("utf-16"),
+        r", row 1: is not UTF-8 \(byte 0xff\); save it as UTF-8, e\.g\. `iconv -f UTF-16 -t UTF-8",
+    ),
     "binary.jsonl": (bytes(range(256)), r", row 2: is not UTF-8 \(byte 0x80\)"),
     "other.csv": (
         b"a,b\n1,2\n",
@@ -76,6 +81,34 @@ def test_a_file_that_cannot_be_used_is_named_with_its_row(refused, home, name):
     content, sentence = FILES[name]
     (home / name).write_bytes(content)
     assert re.match(name.replace(".", r"\.") + sentence, refused(DPO + name))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "big5"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("raters.json", '{"note": "電影", "result": "raters"}'),
+        ("groups.jsonl", '{"prompt": {"id": "p", "content": "電影"}}'),
+        ("other.json", '["電影"]'),
+    ],
+)
+def test_a_file_in_another_encoding_given_to_report(refused, home, encoding, name, text):
+    (home / name).write_bytes(text.encode(encoding))
+    sentence = (
+        f"{name}, row 1: is not UTF-8 .*; save it as UTF-8, e.g. `iconv -f {encoding.upper()}"
+    )
+    assert re.match(sentence, refused(f"report {name}"))
+
+
+def test_a_result_in_utf_16_is_not_passed_over_in_a_folder(refused, home):
+    (home / "all").mkdir()
+    (home / "all" / "raters.json").write_text('{"result": "raters"}', encoding="utf-16")
+    assert re.match(r"all/raters\.json, row 1: is not UTF-8", refused("report all"))
+
+
+def test_a_picture_given_to_report_is_no_matter_of_encoding(refused, home):
+    (home / "a.png").write_bytes(b"\x89PNG\xff")
+    assert re.match(r"a\.png: is nothing a report shows", refused("report a.png"))
 
 
 def test_rows_without_a_field_are_refused_by_number_and_the_others_kept(suffrage, home):
@@ -219,6 +252,53 @@ def test_a_name_that_leads_nowhere_good(refused, words, sentence):
 )
 def test_an_option_that_does_not_fit(refused, words, sentence):
     assert re.match(sentence, refused(words))
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        ("generate --model nowhere --prompts nowhere.jsonl --out", "old.jsonl"),
+        ("generate --model nowhere --model m --prompts nowhere.jsonl --out", "old.json"),
+        ("agree nowhere.jsonl --out", "old.json"),
+        ("agree nowhere.jsonl --consensus", "old.jsonl"),
+        ("report nowhere --out", "old.html"),
+    ],
+)
+def test_what_is_there_is_kept_and_that_is_said_before_any_work(refused, home, words, out):
+    (home / out).write_text("years of work")
+    kept = f"{out} exists; pass --overwrite to replace it, or name another file.\n"
+    assert refused(f"{words} {out}") == kept
+    assert re.match("nowhere", refused(f"{words} {out} --overwrite"))  # and it stays as it was
+
+
+def test_the_page_that_report_writes_unasked_is_kept_as_well(refused, home):
+    (home / "report.html").write_text("years of work")
+    assert re.match(r"report\.html exists; pass --overwrite", refused("report nowhere"))
+
+
+def test_overwrite_replaces_the_whole_file_but_never_what_is_read(suffrage, refused, home):
+    (home / "g.jsonl").write_text("years of work\n" * 999)
+    words = GENERATE.replace("new.jsonl", "g.jsonl") + "--max-new-tokens 3 --overwrite"
+    assert suffrage(words).status == 0
+    rows = [json.loads(row) for row in (home / "g.jsonl").read_text().splitlines()]
+    assert [row["prompt"]["id"] for row in rows] == ["7", "q-3", "5"]
+    said = refused("agree g.jsonl --consensus g.jsonl --overwrite")
+    assert re.match(r"g\.jsonl is what this command reads; choose another file", said)
+
+
+def test_a_device_that_is_not_there(refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for words in (GENERATE, TRAIN):
+        said = refused(words + "--device cuda")
+        assert re.match("this machine or its torch has no cuda; leave --device out to take", said)
+
+
+def test_rows_to_evaluate_on_that_cannot_be_used(refused, home):
+    (home / "long.jsonl").write_bytes(line(prompt="ab " * 99))
+    assert refused(TRAIN + "--eval-data long.jsonl --overlong skip") == (
+        "no held-out row is left to evaluate on: 1 rows left out: longer than 128 tokens; give "
+        "dpo another --eval-data.\n"
+    )
 
 
 def test_an_output_folder_that_holds_another_run(suffrage, refused):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import typing
 from pathlib import Path
 
 import pytest
 import tiny
 
+from suffrage.cli.arguments import DEVICES
 from suffrage.core.records import Completion, Group, Judgment, Prompt
+from suffrage.data.encode import Encoder
 from suffrage.data.read import read_groups, write_groups
+from suffrage.models import language_model
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES
-from suffrage.train.settings import TrainSettings
+from suffrage.train.settings import TrainSettings, learning_rate
 
 METHODS = {
     "sft": "--data pairs.jsonl",
@@ -22,8 +26,8 @@ METHODS = {
 }
 
 
-def feedback(path: Path, raters: list[str]) -> None:
-    """Three prompts with two answers, the first preferred by all raters but the last."""
+def feedback(path: Path, raters: list[str], *, last: str = "b", others: str = "a") -> None:
+    """Three prompts with two answers, and what the last rater and the others say of them."""
     groups = []
     for i in range(3):
         prompt = Prompt(id=f"p{i}", content=f"題目 {i}")
@@ -35,7 +39,7 @@ def feedback(path: Path, raters: list[str]) -> None:
                 prompt_id=prompt.id,
                 rater=rater,
                 kind="pair",
-                value="b" if k == len(raters) - 1 else "a",
+                value=last if k == len(raters) - 1 else others,
                 completions=ids,
             )
             for k, rater in enumerate(raters)
@@ -54,6 +58,9 @@ def test_training_leaves_a_run_and_tells_its_figures(suffrage, home, method):
     assert said["reused"] is False
     assert said["metrics"]["step"] == json.loads((home / "run" / "done.json").read_text())["steps"]
     assert any("rows kept" in note for note in said["notes"])
+    resolved = json.loads((home / "run" / "settings.json").read_text())["resolved"]
+    smallest = learning_rate(method, 1_000_000)  # the tiny model has fewer than 1 M parameters
+    assert (resolved["lr"], resolved["layout"]) == (smallest, "forest")
     written = {path.name for path in (home / "run").iterdir()}
     assert written == {
         "settings.json",
@@ -89,7 +96,7 @@ def test_generate_writes_groups_and_shows_them(suffrage, home):
     rows = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
     assert [len(row["completions"]) for row in rows] == [3, 3, 3]
     assert [row["prompt"]["id"] for row in rows] == ["7", "q-3", "5"]
-    said = json.loads(suffrage(words + " --json").out)
+    said = json.loads(suffrage(words + " --overwrite --json").out)
     assert said == {"out": "g.jsonl", "prompts": 3, "left_out": 0, "models": ["m"]}
 
 
@@ -104,11 +111,12 @@ def test_two_models_answer_side_by_side_in_the_form_the_assignment_asks_for(suff
     assert [row["id"] for row in rows] == [7, "q-3", 5]  # as the file has them, number or text
     assert [row["prompt"] for row in rows] == ["真人版 7? ", "真人版 q-3? ", "真人版 5? "]
     for name, key in (("m", keys[2]), ("trained", keys[3])):
-        suffrage(f"generate --model {name} --prompts prompts.json --max-new-tokens 6 --out g.jsonl")
-        alone = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
+        one = f"generate --model {name} --prompts prompts.json --max-new-tokens 6"
+        assert suffrage(f"{one} --out {name}.jsonl").status == 0
+        alone = [json.loads(line) for line in (home / f"{name}.jsonl").read_text().splitlines()]
         assert [row["completions"][0]["text"] for row in alone] == [row[key] for row in rows]
     assert all(text in out for text in ("真人版 q-3?", "  m: ", "  trained: "))
-    said = json.loads(suffrage(f"{words} --out responses.json --json").out)
+    said = json.loads(suffrage(f"{words} --out responses.json --overwrite --json").out)
     assert said["models"] == ["m", "trained"]
 
 
@@ -117,6 +125,7 @@ def test_models_of_different_contexts_answer_the_prompts_both_can_take(suffrage,
     rows = [{"id": 1, "prompt": "ab"}, {"id": 2, "prompt": "ab " * 35}]
     (home / "two.json").write_text(json.dumps(rows))
     words = "generate --model m --model short --prompts two.json --max-new-tokens 6 --out r.json"
+    words += " --overwrite"
     status, out, _ = suffrage(words + " --overlong skip")
     assert status == 0
     assert "left out as too long for a model's context: 1\n" in out
@@ -142,12 +151,46 @@ def test_agree_tells_writes_and_is_not_driven_by_a_raters_name(suffrage, home):
     assert suffrage("report raters.json --out page.html").status == 0
 
 
+def test_agree_says_once_why_a_figure_is_undefined(suffrage, home):
+    feedback(home / "ties.jsonl", ["ann", "bob", "小明"], last="tie", others="tie")
+    out = suffrage("agree ties.jsonl").out
+    said = "Krippendorff's alpha (nominal): undefined (only one value was ever given)\n"
+    assert said in out
+    assert "two raters choose alike: 1.00 [" in out
+
+
+def test_nothing_that_generate_shows_drives_the_terminal(suffrage, home, monkeypatch):
+    """ESC, CSI and a carriage return in a prompt; ESC in the model's name and in its answer."""
+    monkeypatch.setattr(Encoder, "text", lambda *_: "hostile \x1b[2J answer")
+    (home / "evil\x1b[2J").symlink_to("m")
+    rows = [{"prompt": "clear \x1b[2J and \x9b31m and [bold]mark\r up"}]
+    (home / "evil.json").write_text(json.dumps(rows))
+    words = "generate --prompts evil.json --max-new-tokens 6 --out g.jsonl"
+    status, out, _ = suffrage(*words.split(), "--model", "evil\x1b[2J")
+    assert status == 0
+    assert "clear \ufffd[2J and \ufffd31m and [bold]mark\ufffd up" in out
+    assert "  evil\ufffd[2J: hostile \ufffd[2J answer" in out
+    assert not {"\x1b", "\x9b", "\r"} & set(out)
+
+
+def test_generate_computes_on_the_device_that_is_named(suffrage, home, monkeypatch):
+    def choose() -> None:
+        raise AssertionError("no device is to be chosen where one is named")
+
+    monkeypatch.setattr(language_model, "pick_device", choose)
+    words = "generate --model m --prompts prompts.json --max-new-tokens 6 --out g.jsonl"
+    assert suffrage(words + " --device cpu").status == 0
+    assert typing.get_args(TrainSettings.model_fields["device"].annotation) == DEVICES
+
+
 def test_report_names_its_page(suffrage, home):
     suffrage("train sft --model m --data pairs.jsonl --out run")
     status, out, err = suffrage("report run --out page.html")
     assert (status, out, err) == (0, "page.html: open it in a browser\n", "")
     assert (home / "page.html").read_text("utf-8").lower().startswith("<!doctype html>")
-    assert json.loads(suffrage("report run --out page.html --json").out) == {"out": "page.html"}
+    assert json.loads(suffrage("report run --out page.html --overwrite --json").out) == {
+        "out": "page.html"
+    }
 
 
 def test_every_option_of_every_method_has_a_row_and_no_row_is_left_over():
@@ -164,9 +207,12 @@ def test_help_explains_every_option(suffrage, capsys, method):
     assert stopped.value.code == 0
     words = " ".join(capsys.readouterr().out.split())
     assert "(default: None)" not in words
-    for name, default in OBJECTIVES[method].options().items():
-        option = f"--{name.replace('_', '-')} {name.upper()} {OPTIONS[name].help}; "
-        assert f"{option}{OPTIONS[name].range} (default: {default})" in words
+    row = OBJECTIVES[method]
+    for name, default in row.options().items():
+        choices = row.choices(name)
+        value = f"{{{','.join(choices)}}}" if choices else name.upper()
+        meaning = "; ".join(filter(None, (OPTIONS[name].help, OPTIONS[name].range)))
+        assert f"--{name.replace('_', '-')} {value} {meaning} (default: {default})" in words
     skipped = ("support_ratio",) if method == "ppo" else ()
     for name, field in TrainSettings.model_fields.items():
         if field.description:

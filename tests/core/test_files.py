@@ -18,6 +18,7 @@ from suffrage.core.files import (
     append_jsonl,
     atomic_path,
     build_folder,
+    check_writable,
     numbered_jsonl,
     read_bytes,
     read_json,
@@ -90,6 +91,38 @@ def test_another_encoding_names_the_row_and_the_byte(tmp_path):
     ) as error:
         read_text(tmp_path / "a.txt")
     assert (error.value.path, error.value.row) == (tmp_path / "a.txt", 3)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_what_a_byte_order_mark_tells_of_the_encoding_is_told_on(tmp_path, encoding):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""  # "utf-16" writes its own
+    (tmp_path / "a.txt").write_bytes(mark + "one\ntwo".encode(encoding))
+    with pytest.raises(DataError, match=r"row 1: is not UTF-8 .*`iconv -f UTF-16 -t UTF-8 a\.txt"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_a_file_that_is_there_is_written_over_only_when_that_is_said(tmp_path):
+    write_text(tmp_path / "old", "years of work")
+    (tmp_path / "link").symlink_to("gone")
+    for name in ("old", "link"):
+        with pytest.raises(RunError, match=f"{name} exists; pass --overwrite to replace it, or na"):
+            check_writable(tmp_path / name, overwrite=False)
+        check_writable(tmp_path / name, overwrite=True)
+    check_writable(tmp_path / "new", tmp_path / "old", overwrite=False)
+
+
+def test_what_must_never_be_written_over(tmp_path):
+    write_text(tmp_path / "input", "x")
+    os.mkfifo(tmp_path / "pipe")
+    for name, sentence in (
+        ("input", "input is what this command reads; choose another file to write"),
+        ("pipe", "pipe is no ordinary file; name a file to write"),
+        (".", "is a folder; name a file to write"),
+        ("input/below", "below: cannot be written .*; choose another place"),
+    ):
+        for overwrite in (False, True):
+            with pytest.raises(RunError, match=sentence):
+                check_writable(tmp_path / name, tmp_path / "input", overwrite=overwrite)
 
 
 def test_a_bad_line_is_named_and_blank_ones_are_passed_over(tmp_path):

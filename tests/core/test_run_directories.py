@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_the_same_settings_take_the_run_up_again(tmp_path):
     assert again.metrics == [{"step": 1, "loss": 0.5}]
     assert again.seconds == 2.0
     assert again.done is None
+
+
+def test_what_was_resolved_is_kept_from_the_start_and_tells_no_runs_apart(tmp_path):
+    first = {"lr": 0.0007, "device": "cuda:0"}
+    replace(open_run(tmp_path / "run", SETTINGS), resolved=first).start()
+    written = (tmp_path / "run" / "settings.json").read_bytes()
+    assert json.loads(written) == {**SETTINGS, "resolved": first}
+    again = replace(open_run(tmp_path / "run", SETTINGS), resolved={"device": "cpu"})
+    again.start()  # on another machine
+    assert (tmp_path / "run" / "settings.json").read_bytes() == written
+    with pytest.raises(RunError, match=r"holds another run \(seed is 3 there and 4 here\)"):
+        open_run(tmp_path / "run", {**SETTINGS, "seed": 4})
 
 
 def test_other_settings_are_refused_by_name_and_nothing_is_touched(tmp_path):

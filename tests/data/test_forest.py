@@ -15,6 +15,7 @@ from torch import Tensor
 from suffrage.data.encode import Branch, Tree
 from suffrage.data.forest import PADDING, Forest, first_fit, pack, split
 from suffrage.models.forward import branch_lengths, branch_sums, pick_layout, token_logps
+from suffrage.models.logprobs import CHUNK_BYTES
 from suffrage.models.scalar_head import ScalarModel, from_language_model, scores, values
 
 TOKENS = st.integers(0, 264)
@@ -208,7 +209,7 @@ def test_the_vocabulary_in_chunks_gives_the_same_numbers_and_gradient(monkeypatc
     modules, figures = makers("llama", torch.float64)
     forest = pack(MIXED)
     whole = figures["token_logps"](forest)
-    monkeypatch.setattr("suffrage.models.forward.CHUNK_ELEMENTS", 265 * 7)
+    monkeypatch.setitem(CHUNK_BYTES, "cpu", 4 * 265 * 7)
     chunked = figures["token_logps"](forest)
     torch.testing.assert_close(chunked, whole, rtol=0, atol=1e-12)
     pairs = zip(gradients(modules, chunked), gradients(modules, whole), strict=True)

@@ -1,30 +1,39 @@
 """Writes the parts of the docs that follow from the code: `python -m tests.docs.generate`.
 
 Between `<!-- generated: NAME -->` and `<!-- /generated -->` stands what the function of that name
-makes of the code's own tables; a test fails while a page holds anything else.
+makes of the code's own tables; a test fails while a page holds anything else. A method without a
+page gets one, in which only "When to use it" is left to write.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
+import textwrap
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from suffrage.core.files import write_text
 from suffrage.core.results import RESULTS
 from suffrage.data.readers.row import Format
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
+from suffrage.objectives import pairs, ppo, rankings
 from suffrage.objectives.options import OPTIONS
-from suffrage.objectives.table import OBJECTIVES
-from suffrage.train.settings import LEARNING_RATES, TrainSettings
+from suffrage.objectives.table import OBJECTIVES, Objective
+from suffrage.train.figures import EVERY_METHOD, FIGURES
+from suffrage.train.settings import TrainSettings, learning_rates
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "suffrage"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+METHODS = ROOT / "docs" / "methods"
+NEW_PAGE = Path(__file__).with_name("new_method.md")  # NAME stands for the method
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+INDENTED = re.compile(r"^    .*(?:\n+    .*)*", re.MULTILINE)
 PHRASE_COLUMN = 26  # where the phrases of the tree begin
 # From the lowest floor to the highest, as `docs/architecture.md` tells it.
 _LOWER = ("core", "objectives", "stats", "data", "models", "train", "label")
@@ -79,12 +88,12 @@ def methods() -> str:
     """One row a method."""
     rows = (
         (
-            f"[`{row.name}`](#{row.name})",
+            f"[`{row.name}`](methods/{row.name}.md)",
             row.summary,
             row.view,
-            "yes" if row.needs_reference else "no",
-            "{:g} to {:g}".format(*LEARNING_RATES[row.name]),
-            f"[{row.paper}](https://arxiv.org/abs/{row.paper})",
+            "yes" if row.reference else "no",
+            "{:g} to {:g}".format(*learning_rates(row.name)),
+            arxiv(row.paper),
         )
         for row in OBJECTIVES.values()
     )
@@ -92,20 +101,67 @@ def methods() -> str:
     return table(head, rows)
 
 
-def options(method: str) -> Callable[[], str]:
+def arxiv(text: str) -> str:
+    """The text with each arXiv number linked."""
+    return re.sub(r"\b(\d{4}\.\d{5})\b", r"[\1](https://arxiv.org/abs/\1)", text)
+
+
+def summary(row: Objective) -> str:
+    """What the method does, reads and is held to, and its paper."""
+    does = f"{row.summary[0].upper()}{row.summary[1:]}."
+    learns = "Trains a reward model" if row.learns == "reward" else "Trains a language model"
+    held = ", held near the model it started from" if row.reference else ""
+    return f"{does} {learns} on {row.view}{held}. Paper: {arxiv(row.paper)}.\n"
+
+
+# Functions that a method's own docstring refers to, or that stand in its place.
+ALSO: dict[str, tuple[Callable[..., Any], ...]] = {
+    "reward-ranking": (rankings.plackett_luce_nll,),
+    "dpo-list": (rankings.plackett_luce_nll,),
+    "dpo-norm": (pairs.dpo_loss,),
+    "ppo": (ppo.kl_rewards, ppo.gae, ppo.policy_loss, ppo.value_loss),
+}
+
+
+def equation(row: Objective) -> str:
+    """The docstrings of the method's functions, which hold the equation."""
+    own = () if inspect.isclass(row.function) else (row.function,)
+    return "\n".join(_explained(function) for function in (*own, *ALSO.get(row.name, ())))
+
+
+def _explained(function: Callable[..., Any]) -> str:
+    file = Path(inspect.getfile(function)).relative_to(ROOT)
+    said = arxiv(prose(inspect.getdoc(function) or ""))
+    return f"From {code(function.__name__)} in {code(file)}:\n\n{said}"
+
+
+def prose(docstring: str) -> str:
+    """A docstring as Markdown: its indented lines become blocks of code."""
+    return (
+        INDENTED.sub(lambda f: f"```text\n{textwrap.dedent(f[0])}\n```", docstring.strip()) + "\n"
+    )
+
+
+def options(row: Objective) -> str:
     """The options of one method and their defaults."""
-
-    def made() -> str:
-        found = OBJECTIVES[method].options()
-        if not found:
-            return f"`{method}` has no options of its own.\n"
-        rows = (
-            (code(flag(name)), f"`{value:g}`", OPTIONS[name].range, OPTIONS[name].help)
-            for name, value in found.items()
+    found = row.options()
+    if not found:
+        return f"`{row.name}` has no options of its own.\n"
+    rows = (
+        (
+            code(flag(name)),
+            f"`{value}`" if row.choices(name) else f"`{value:g}`",
+            " or ".join(code(word) for word in row.choices(name)) or OPTIONS[name].range,
+            OPTIONS[name].help,
         )
-        return table(("option", "default", "values", "what it is"), rows)
+        for name, value in found.items()
+    )
+    return table(("option", "default", "values", "what it is"), rows)
 
-    return made
+
+def figures(named: dict[str, str]) -> str:
+    """What each logged figure means."""
+    return table(("figure", "what it means"), ((code(n), text) for n, text in named.items()))
 
 
 def flag(name: str) -> str:
@@ -157,15 +213,27 @@ def results() -> str:
     return table(('`"result"`', "what it holds", "its fields"), rows)
 
 
+def of_method(row: Objective) -> dict[str, Callable[[], str]]:
+    """The generated parts of a method's page."""
+    return {
+        f"summary-{row.name}": lambda: summary(row),
+        f"equation-{row.name}": lambda: equation(row),
+        f"options-{row.name}": lambda: options(row),
+        f"figures-{row.name}": lambda: figures(FIGURES[row.learns, row.view]),
+    }
+
+
 MADE: dict[str, Callable[[], str]] = {
     "tree": tree,
     "methods": methods,
     "settings": settings,
+    "figures": lambda: figures(EVERY_METHOD),
     "group-formats": lambda: _formats(GROUP_FORMATS),
     "prompt-formats": lambda: _formats(PROMPT_FORMATS),
     "results": results,
-    **{f"options-{name}": options(name) for name in OBJECTIVES},
 }
+for one in OBJECTIVES.values():
+    MADE |= of_method(one)
 
 
 def render(text: str) -> str:
@@ -173,8 +241,18 @@ def render(text: str) -> str:
     return BLOCK.sub(lambda found: found[1] + MADE[found[2]]() + found[3], text)
 
 
+def make_pages() -> list[Path]:
+    """Every page of the docs, those of methods that had none among them."""
+    METHODS.mkdir(exist_ok=True)
+    text = NEW_PAGE.read_text(encoding="utf-8")
+    for name in OBJECTIVES:
+        if not (METHODS / f"{name}.md").exists():
+            write_text(METHODS / f"{name}.md", text.replace("NAME", name))
+    return sorted((ROOT / "docs").rglob("*.md"))
+
+
 def main() -> int:
-    for page in PAGES:
+    for page in make_pages():
         before = page.read_text(encoding="utf-8")
         after = render(before)
         if after != before:

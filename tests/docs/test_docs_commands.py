@@ -22,7 +22,9 @@ from suffrage.demo.stages import STAGES
 from suffrage.train.settings import TrainSettings
 from suffrage.worlds.adaptation import load_world
 
-METHODS_PAGE = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+METHODS_PAGE = "".join(
+    page.read_text(encoding="utf-8") for page in PAGES if "methods" in (page.stem, page.parent.name)
+)
 SHOWN = [(page.name, line) for page in PAGES for line in shell_lines(page)]
 OURS = [(page, line) for page, line in SHOWN if suffrage_words(line) is not None]
 
@@ -58,7 +60,8 @@ def test_commands_parse(line, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_verbs_and_options_named_in_the_text_exist(page):
     known = METHODS_PAGE + "".join(
-        (ROOT / "suffrage" / "cli" / f"{verb}.py").read_text(encoding="utf-8") for verb in VERBS
+        (ROOT / "suffrage" / "cli" / f"{name}.py").read_text(encoding="utf-8")
+        for name in (*VERBS, "arguments")
     )
     for command in inline_commands(page):
         verb = command.split()[1]
@@ -84,10 +87,11 @@ def test_other_commands_are_what_the_project_has(page, line):
         assert any(name.startswith(tool) for name in tools), line
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """A folder with everything that the commands of the docs name, as small as it can be."""
-    folder = tmp_path_factory.mktemp("docs")
+@pytest.fixture
+def place(tmp_path) -> Path:
+    """A new folder with everything that the commands of a page name, as small as it can be."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
     model = tiny.bundle()
     sides = {"support": "yes", "oppose": "no"}
     asked = [{"id": i, "prompt": f"film it? {i}"} for i in range(1, 51)]
@@ -152,7 +156,7 @@ def test_the_readme_runs(place, monkeypatch, capsys):
 
 
 def explained(logs) -> None:
-    """Every figure a run logged is explained in docs/methods.md."""
+    """Every figure a run logged is explained in the pages on methods."""
     names = {name for log in logs for row in read_jsonl(log) for name in row}
     assert {"explained_variance", "margin", "grad_norm", "eval/accuracy"} <= names
     for name in names:

@@ -17,6 +17,8 @@ import suffrage.core.results
 from suffrage.core.files import write_text
 from suffrage.data.read import read_groups, read_prompts
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
+from suffrage.objectives.table import OBJECTIVES
+from suffrage.train.settings import TrainSettings
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # A path of this project, named as code.
@@ -65,6 +67,58 @@ def test_every_generated_part_stands_on_a_page():
     used = [name for _, name, _ in generate.BLOCK.findall(text)]
     assert sorted(used) == sorted(generate.MADE)
     assert text.count("<!-- /generated -->") == len(used)
+
+
+def section(page: Path, head: str) -> str:
+    """The text of a page between this heading and the next."""
+    (_, text) = page.read_text(encoding="utf-8").split(f"## {head}\n")
+    return text.partition("\n## ")[0].strip()
+
+
+def test_each_method_has_a_page_and_each_page_a_method():
+    assert {page.stem for page in generate.METHODS.iterdir()} == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_page_says_when_to_use_its_method(name):
+    when = section(generate.METHODS / f"{name}.md", "When to use it")
+    assert 2 <= when.count(". ") + when.count(".\n") + 1 <= 9, f"write when to use {name}"
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_page_names_options_that_the_method_or_one_it_points_to_has(name):
+    text = (generate.METHODS / f"{name}.md").read_text(encoding="utf-8")
+    near = {name, *re.findall(r"\]\(([\w-]+)\.md\)", text)}
+    own = {option for other in near for option in OBJECTIVES[other].options()}
+    known = {generate.flag(option) for option in own | set(TrainSettings.model_fields)}
+    for option in re.findall(r"`(--[a-z-]+)", text):
+        assert option in known | {"--reward"}, f"{name}: {option}"
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_table_of_choices_names_every_method(name):
+    assert f"(methods/{name}.md)" in section(ROOT / "docs" / "methods.md", "How to choose")
+
+
+def test_the_indented_lines_of_a_docstring_become_a_block_of_code():
+    made = generate.prose("A loss (2301.12345).\n\n    L = 2 r\n\n      + c\n\nr: (B,).\n")
+    assert made == "A loss (2301.12345).\n\n```text\nL = 2 r\n\n  + c\n```\n\nr: (B,).\n"
+    assert generate.arxiv("see 2301.12345, 3.14") == (
+        "see [2301.12345](https://arxiv.org/abs/2301.12345), 3.14"
+    )
+
+
+def test_a_method_without_a_page_gets_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "METHODS", tmp_path / "methods")
+    generate.make_pages()
+    page = tmp_path / "methods" / "ipo.md"
+    assert section(page, "When to use it") == ""
+    parts = set(generate.of_method(OBJECTIVES["ipo"]))
+    text = page.read_text(encoding="utf-8")
+    assert {name for _, name, _ in generate.BLOCK.findall(text)} == parts
+    page.write_text("mine", encoding="utf-8")
+    generate.make_pages()
+    assert page.read_text(encoding="utf-8") == "mine"
 
 
 def test_the_tree_lists_every_file_and_no_other():

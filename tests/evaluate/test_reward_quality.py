@@ -40,6 +40,21 @@ def test_one_bin_by_hand() -> None:
     assert one.observed.value == pytest.approx((1 + 0.2 + 0.5) / 3)
 
 
+def test_calibration_against_votes_leaves_accuracy_to_the_truth() -> None:
+    # The truth is sure of the order; of the votes three quarters and two thirds went that way
+    truth = [("p", math.log(3), 1.0), ("q", -math.log(2), 0.0)]
+    votes = [("p", math.log(3), 0.75), ("q", -math.log(2), 1 / 3)]
+    result = reward_quality("RM", "truth", truth, votes=("new votes", votes))
+    (one,) = result.calibration
+    assert result.accuracy.value == 1
+    assert one.predicted == pytest.approx((3 / 4 + 2 / 3) / 2)
+    assert one.observed.value == pytest.approx((3 / 4 + 2 / 3) / 2)
+    assert (result.against, result.calibrated_against) == ("truth", "new votes")
+    plain = reward_quality("RM", "truth", truth)
+    assert plain.calibration[0].observed.value == 1
+    assert plain.calibrated_against == ""
+
+
 def simulated(prompts: int, stretch: float) -> list[tuple[str, float, float]]:
     rng = np.random.default_rng(8)
     true = rng.normal(0, 1.5, prompts * 4)
@@ -79,6 +94,8 @@ def test_which_completion_is_written_first_does_not_matter() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(DataError, match="hold some judged prompts out"):
         reward_quality("RM", "votes", [])
+    with pytest.raises(DataError, match="hold some judged prompts out"):
+        reward_quality("RM", "truth", [("p", 1.0, 1.0)], votes=("votes", []))
     with pytest.raises(NumericalError, match="RM gave a score"):
         reward_quality("RM", "votes", [("p", math.nan, 1.0)])
     with pytest.raises(ValueError, match="probability"):

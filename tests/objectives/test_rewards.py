@@ -1,8 +1,9 @@
-"""The reward model's loss, and SFT's, against values worked by hand."""
+"""The losses of reward models, and SFT's, against values worked by hand."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -11,8 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from suffrage.objectives.answers import Answers
 from suffrage.objectives.likelihood import sft_loss
-from suffrage.objectives.rewards import group_weights, reward_loss
+from suffrage.objectives.rewards import (
+    classifier_loss,
+    crowd_bt_loss,
+    group_weights,
+    increasing_cutpoints,
+    plackett_luce_reward_loss,
+    rating_loss,
+    reward_loss,
+)
 
 
 def column(*values: float) -> Tensor:
@@ -60,6 +70,34 @@ def test_the_gradient_is_that_of_finite_differences():
     )
 
 
+def test_published_check_of_the_margin():
+    loss = reward_loss(column(0.5), column(-0.3), column(1.0), column(1 / 3), margin=1)
+    assert loss.item() == pytest.approx(0.486793, abs=1e-6)
+
+
+def test_the_margin_asks_as_much_as_the_votes_are_strong_and_agree():
+    # 1.7 - .42 * .5 * (2 * .8 - 1) = 1.574: -log sg(1.574) = .188316, -log sg(-1.574) = 1.762316
+    loss = reward_loss(column(1.3), column(-0.4), column(0.8), column(0.5), margin=0.42)
+    assert loss.item() == pytest.approx(0.8 * 0.188316 + 0.2 * 1.762316, abs=1e-6)
+    whole = reward_loss(column(1.3), column(-0.4), column(0.8), margin=0.21)
+    assert whole.item() == pytest.approx(loss.item())
+
+
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0, 1), st.floats(0, 4))
+def test_the_margin_is_on_the_side_of_the_preferred(a, b, p, strength):
+    given = column(strength)
+    there = reward_loss(column(a), column(b), column(p), given, margin=0.7)
+    back = reward_loss(column(b), column(a), column(1 - p), given, margin=0.7)
+    assert there.item() == pytest.approx(back.item(), rel=1e-9, abs=1e-9)
+
+
+def test_a_tie_asks_for_no_margin():
+    plain, asked = (
+        reward_loss(column(1.3), column(-0.4), column(0.5), column(0.9), margin=m) for m in (0, 3)
+    )
+    assert asked.item() == plain.item()
+
+
 def test_each_group_counts_as_one_however_many_pairs_it_has():
     weight_P = column(2.0, 0.5, 1.0, 1.0)
     found = group_weights(weight_P, torch.tensor([0, 1, 0, 0]))
@@ -72,10 +110,158 @@ def test_groups_without_pairs_leave_no_trace():
     assert group_weights(torch.zeros(0), torch.zeros(0, dtype=torch.long)).shape == (0,)
 
 
-def test_sft_pays_the_negative_log_probability_of_each_token():
-    logps_N = column(-0.25, -3.0).requires_grad_()
-    loss_N = sft_loss(logps_N)
-    loss_N.sum().backward()
-    assert loss_N.tolist() == [0.25, 3.0]
-    assert logps_N.grad is not None
-    assert logps_N.grad.tolist() == [-1.0, -1.0]
+def test_sft_pays_the_negative_log_probability_of_each_completion():
+    logp_B = column(-0.25, -3.0).requires_grad_()
+    unread_B = column(math.nan, math.nan)
+    loss_B = sft_loss(Answers(logp_B, unread_B, unread_B))
+    loss_B.sum().backward()
+    assert loss_B.tolist() == [0.25, 3.0]
+    assert logp_B.grad is not None
+    assert logp_B.grad.tolist() == [-1.0, -1.0]
+
+
+def test_a_ranking_of_rewards_worked_by_hand_with_junk_in_the_padding():
+    # log(e^.3 + e^-1.2 + e^.8) - .3 + log(e^-1.2 + e^.8) + 1.2 = 3.181885; mean -.1 / 3;
+    # .45 (2 * -.033333)^2 = .002
+    score = column(0.3, -1.2, 0.8, math.nan)[None].requires_grad_()
+    worth, mask = column(2.5, 0.7, -1.2, math.nan)[None], torch.tensor([[1, 1, 1, 0]])
+    loss = plackett_luce_reward_loss(score, worth, mask, centring=0.45)
+    loss.sum().backward()
+    assert loss.item() == pytest.approx(3.181885 + 0.002, abs=2e-6)
+    assert score.grad is not None
+    assert score.grad.isfinite().all()
+    assert score.grad[0, 3] == 0
+
+
+def test_a_ranking_of_two_rewards_is_a_pair():
+    pair = reward_loss(column(1.3), column(-0.4), column(1.0), centring=0.05)
+    ranked = plackett_luce_reward_loss(
+        column(1.3, -0.4)[None], column(0.9, 0.2)[None], torch.ones(1, 2), centring=0.05
+    )
+    assert ranked.item() == pytest.approx(pair.item())
+
+
+CUTPOINTS = column(-1.1, 0.4, 2.3)
+
+
+@pytest.mark.parametrize(
+    ("rating", "expected"),
+    [
+        (1, 1.952978),  # -log sg(-1.8)
+        (2, 1.259815),  # -log(sg(-.3) - sg(-1.8)) = -log(.425557 - .141851)
+        (3, 0.900268),  # -log(sg(1.6) - sg(-.3)) = -log(.832018 - .425557)
+        (4, 1.783901),  # -log sg(-1.6)
+    ],
+)
+def test_a_rating_falls_between_its_cutpoints(rating, expected):
+    loss = rating_loss(column(0.7), torch.tensor([rating]), CUTPOINTS, centring=0.05)
+    assert loss.item() == pytest.approx(expected + 0.05 * 0.49, abs=2e-6)
+
+
+@given(st.floats(-30, 30), st.floats(-9, 9))
+def test_the_probabilities_of_all_ratings_add_up_to_one_and_know_no_zero(score, shift):
+    score_B, rating_B = column(score).expand(4), torch.arange(1, 5)
+    loss_B = rating_loss(score_B, rating_B, CUTPOINTS)
+    assert (-loss_B).exp().sum().item() == pytest.approx(1)
+    moved_B = rating_loss(score_B + shift, rating_B, CUTPOINTS + shift)
+    assert moved_B.tolist() == pytest.approx(loss_B.tolist(), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("rating", [0, 5])
+def test_a_rating_outside_the_cutpoints_is_refused(rating):
+    with pytest.raises(IndexError):
+        rating_loss(column(0.7), torch.tensor([rating]), CUTPOINTS)
+
+
+def test_cutpoints_increase_by_softplus_of_what_is_free():
+    # log(1 + e^.4) = .913015, log(1 + e^-1.3) = .241008
+    found = increasing_cutpoints(column(-0.7, 0.4, -1.3))
+    first, second = -0.7 + 0.913015 + 0.001, 0.241008 + 0.001
+    assert found.tolist() == pytest.approx([-0.7, first, first + second], abs=2e-6)
+
+
+def test_cutpoints_increase_even_where_softplus_vanishes_in_single_precision():
+    raw = torch.tensor([3.0, -200, -200, 200, -200, -200]).requires_grad_()
+    cutpoints = increasing_cutpoints(raw)
+    loss_B = rating_loss(torch.zeros(7), torch.arange(1, 8), cutpoints)
+    loss_B.sum().backward()
+    assert (cutpoints.diff() > 0).all()
+    assert loss_B.isfinite().all()
+    assert raw.grad is not None
+    assert raw.grad.isfinite().all()
+
+
+def test_a_classifier_shares_its_loss_between_the_labels():
+    # -log sg(.9) = .341154, -log sg(-.9) = 1.241154
+    loss_B = classifier_loss(column(0.9, 0.9, 0.9), column(1, 0, 0.3))
+    expected = [0.341154, 1.241154, 0.3 * 0.341154 + 0.7 * 1.241154]
+    assert loss_B.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_published_check_of_crowd_bt():
+    loss = crowd_bt_loss(column(1.1), column(0.4), column(1.0), column(0.8))
+    assert loss.item() == pytest.approx(0.509306, abs=1e-6)
+
+
+def test_crowd_bt_worked_by_hand_with_every_constant_in_use():
+    # D = 1.1, sg = .750260: .7 * .75026 + .3 * .24974 = .600104, -log .510652, -log(1 - q) .916551
+    loss = crowd_bt_loss(column(1.3), column(0.2), column(0.6), column(0.7), centring=0.05)
+    expected = 0.6 * 0.510652 + 0.4 * 0.916551 + 0.05 * 1.5**2
+    assert loss.item() == pytest.approx(expected, abs=2e-6)
+
+
+def test_raters_who_are_always_right_wrong_or_guess():
+    scores = column(1.3), column(-0.4), column(0.8)
+    right, wrong, guess = (crowd_bt_loss(*scores, column(e)).item() for e in (1, 0, 0.5))
+    assert right == pytest.approx(reward_loss(*scores).item())
+    assert wrong == pytest.approx(reward_loss(scores[1], scores[0], scores[2]).item())
+    assert guess == pytest.approx(math.log(2))
+
+
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0, 1), st.floats(0.01, 0.99))
+def test_a_reversed_rater_says_the_same_with_reversed_votes(a, b, p, e):
+    there = crowd_bt_loss(column(a), column(b), column(p), column(e))
+    back = crowd_bt_loss(column(a), column(b), column(1 - p), column(1 - e))
+    assert there.item() == pytest.approx(back.item(), rel=1e-9, abs=1e-9)
+
+
+def test_every_gradient_is_that_of_finite_differences():
+    first, second = column(0.4, -1.2, 2.0), column(-0.3, 0.9, 1.1)
+    p, part = column(1.0, 0.2, 0.37), column(0.9, 0.3, 0.5)
+    rating, raw = torch.tensor([1, 4, 2]), column(-0.7, 0.4, -1.3)
+    group = column(2.5, 0.7, -1.2)[None], torch.ones(1, 3)
+    losses: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = [
+        (lambda a, b: reward_loss(a, b, p, part, centring=0.3, margin=0.7), (first, second)),
+        (lambda s: plackett_luce_reward_loss(s[None], *group, centring=0.3), (first,)),
+        (
+            lambda s, c: rating_loss(s, rating, increasing_cutpoints(c), centring=0.3),
+            (first, raw),
+        ),
+        (lambda s: classifier_loss(s, p), (first,)),
+        (lambda a, b, e: crowd_bt_loss(a, b, p, e, centring=0.3), (first, second, part)),
+    ]
+    for loss, inputs in losses:
+        assert torch.autograd.gradcheck(loss, [x.clone().requires_grad_() for x in inputs])
+
+
+@pytest.mark.parametrize("far", [-200.0, 200.0])
+def test_extremes_stay_finite_in_single_precision(far):
+    score = torch.tensor([far, -far]).requires_grad_()
+    p, rating, group = torch.tensor([1.0, 0.4]), torch.tensor([1, 3]), torch.ones(1, 2)
+    cutpoints = CUTPOINTS.float().requires_grad_()
+    certain = torch.tensor([0.0, 1.0])
+    loss = torch.cat(
+        [
+            reward_loss(score, -score, p, margin=3),
+            plackett_luce_reward_loss(score[None], torch.tensor([[2.5, 0.7]]), group),
+            rating_loss(score, rating, cutpoints),
+            classifier_loss(score, p),
+            crowd_bt_loss(score, -score, p, certain),
+        ]
+    )
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert score.grad is not None
+    assert score.grad.isfinite().all()
+    assert cutpoints.grad is not None
+    assert cutpoints.grad.isfinite().all()

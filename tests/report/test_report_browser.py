@@ -99,6 +99,58 @@ def test_contrast_is_enough(browser: Any, study_page: Path, scheme: str) -> None
     page.close()
 
 
+TABLES_OUTSIDE = """() => [...document.querySelectorAll('.scroll')]
+  .filter(area => area.checkVisibility() && area.scrollWidth > area.clientWidth)
+  .map(area => area.getAttribute('aria-label'))"""
+NAMES_BROKEN = """() => [...document.querySelectorAll('#raters tbody th bdi')]
+  .filter(name => name.getBoundingClientRect().height > 1.9 * parseFloat(
+    getComputedStyle(name).fontSize)).map(name => name.textContent)"""
+UNFILLED = """() => [...document.querySelectorAll('.tiles')].map(tiles => {
+  const area = box => box.width * box.height;
+  const filled = [...tiles.children].map(tile => area(tile.getBoundingClientRect()));
+  return filled.reduce((a, b) => a + b) / area(tiles.getBoundingClientRect());
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_tables_fit_a_phone_and_names_stay_whole(
+    browser: Any, study_page: Path, width: int
+) -> None:
+    page, _ = open_page(browser, study_page, viewport={"width": width, "height": 800})
+    assert page.evaluate(TABLES_OUTSIDE) == []
+    assert page.evaluate(NAMES_BROKEN) == []
+    page.close()
+
+
+def test_short_names_do_not_break_at_their_hyphens(browser: Any, tmp_path: Path) -> None:
+    person = raters(EMPTY).raters[0].model_copy(update={"rater": "Chia-Ling"})
+    write_result(tmp_path / "r.json", raters(EMPTY).model_copy(update={"raters": (person,)}))
+    out = build_report([tmp_path], tmp_path / "page.html")
+    for width in (1280, 720, 390):
+        page, _ = open_page(browser, out, viewport={"width": width, "height": 800})
+        assert page.evaluate(NAMES_BROKEN) == []
+        page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 500, 390])
+def test_tiles_fill_their_row(browser: Any, study_page: Path, width: int) -> None:
+    page, _ = open_page(browser, study_page, viewport={"width": width, "height": 800})
+    filled = page.evaluate(UNFILLED)
+    assert len(filled) == 2
+    assert min(filled) > 0.95
+    page.close()
+
+
+CUT = """() => [...document.querySelectorAll('svg.plot text')]
+  .map(text => text.textContent).filter(text => text.includes('…'))"""
+
+
+def test_no_label_of_a_usual_study_is_cut(browser: Any, study_page: Path) -> None:
+    page, _ = open_page(browser, study_page)
+    assert page.evaluate(CUT) == []
+    page.close()
+
+
 LABELS_OUTSIDE = """() => [...document.querySelectorAll('svg.plot')]
   .filter(svg => svg.checkVisibility())
   .flatMap(svg => [...svg.querySelectorAll('text')].filter(text => {

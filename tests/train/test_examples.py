@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.records import Group, Preference, SoftPair
 from suffrage.data.encode import Encoder
-from suffrage.data.forest import pack
-from suffrage.train.examples import Batches, Example, index_pairs, make_examples
+from suffrage.objectives.table import objective
+from suffrage.train.examples import Batches, Example, make_examples
 from suffrage.train.run import split_groups
+from suffrage.train.terms import index_pairs
 
+CPU = torch.device("cpu")
 ENCODER = Encoder(tiny.tokenizer(), (2,), context=60)
 
 
@@ -34,7 +36,7 @@ def test_the_preferred_completion_comes_first_and_unused_ones_are_left_out():
     given_group = group(
         "p", "no", "bad", "good", "fair", pairs=(pair(1, 2, 0.2, 3), pair(3, 1, 0.5))
     )
-    (made,), note = make_examples([given_group], ENCODER, "pairs", "dpo")
+    (made,), note = make_examples([given_group], ENCODER, objective("dpo"))
     assert answers(made) == ["bad</s>", "good</s>", "fair</s>"]
     assert made.pairs == (pair(1, 0, 0.8, 3), pair(2, 0, 0.5))
     assert (made.prompt_id, note) == ("p", "")
@@ -43,7 +45,7 @@ def test_the_preferred_completion_comes_first_and_unused_ones_are_left_out():
 def test_demonstrations_are_the_completions_to_imitate():
     shown = group("p", "bad", "good", demonstrations=(1,))
     best = group("q", "bad", "good", "best", scores=(1.0, 2.0, 3.0))
-    made, _ = make_examples([shown, best], ENCODER, "demonstrations", "sft")
+    made, _ = make_examples([shown, best], ENCODER, objective("sft"))
     assert [answers(example) for example in made] == [["good</s>"], ["best</s>"]]
     assert all(example.pairs == () for example in made)
 
@@ -56,7 +58,7 @@ def test_what_is_left_out_is_counted_by_reason():
         group("longer", "a" * 90, "c", pairs=(pair(0, 1),)),
     ]
     skipping = Encoder(ENCODER.tokenizer, (2,), 60, "skip")
-    made, note = make_examples(groups, skipping, "pairs", "dpo")
+    made, note = make_examples(groups, skipping, objective("dpo"))
     assert [example.prompt_id for example in made] == ["p"]
     assert note == "1 rows left out: all completions tie; 2 rows left out: longer than 60 tokens"
 
@@ -65,7 +67,7 @@ def test_when_nothing_is_left_that_is_said():
     with pytest.raises(
         DataError, match=r"no row is left to train on: 1 rows .* tie; give dpo other"
     ):
-        make_examples([group("t", "a", "c", scores=(1.0, 1.0))], ENCODER, "pairs", "dpo")
+        make_examples([group("t", "a", "c", scores=(1.0, 1.0))], ENCODER, objective("dpo"))
 
 
 def test_pairs_are_counted_across_the_forest():
@@ -73,8 +75,8 @@ def test_pairs_are_counted_across_the_forest():
         group("p", "a", "c", pairs=(pair(0, 1, 0.75, 2.0),)),
         group("q", "a", "c", "e", pairs=(pair(0, 2), pair(1, 0, 0.5))),
     ]
-    made, _ = make_examples(groups, ENCODER, "pairs", "dpo")
-    index = index_pairs(made, pack([example.tree for example in made]))
+    made, _ = make_examples(groups, ENCODER, objective("dpo"))
+    index = index_pairs(made, CPU)
     assert index.first_P.tolist() == [0, 2, 3]
     assert index.second_P.tolist() == [1, 4, 2]
     assert index.probability_P.tolist() == [0.75, 1, 0.5]
@@ -83,7 +85,7 @@ def test_pairs_are_counted_across_the_forest():
 
 
 def test_examples_without_pairs_have_empty_tensors():
-    index = index_pairs([], pack([]))
+    index = index_pairs([], CPU)
     assert index.first_P.shape == index.weight_P.shape == torch.Size([0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import tiny
@@ -12,77 +12,69 @@ from ten_groups import groups
 from torch import Tensor, nn
 
 from suffrage.models.scalar_head import from_language_model
-from suffrage.objectives.table import objective
+from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.train.examples import Batches, Example, make_examples
 from suffrage.train.loop import LoopSettings, Optimiser
 from suffrage.train.offline import (
-    DPO,
-    SFT,
-    Count,
-    Losses,
+    Method,
     OfflineStep,
-    Reward,
-    count_groups,
-    count_pairs,
-    count_tokens,
-    forests,
+    language_method,
+    loss_sums,
+    reward_method,
     with_reference,
 )
 
-CPU = torch.device("cpu")
-METHODS = ("sft", "reward", "dpo")
+METHODS = tuple(row.name for row in OBJECTIVES.values() if row.view != "prompts")
 
 
 @dataclass
-class Method:
+class Case:
     """A method on the ten groups, in double precision."""
 
     module: nn.Module
     examples: list[Example]
-    losses: Losses
-    count: Count
+    method: Method
 
-    def gradient(self, examples: list[Example], layout: str, budget: int) -> tuple[float, Tensor]:
+    def with_packing(self, layout: str, tokens: int) -> Method:
+        packing = replace(self.method.packing, layout=layout, tokens=tokens)
+        return replace(self.method, packing=packing)
+
+    def gradient(self, examples: list[Example], layout: str, tokens: int) -> tuple[float, Tensor]:
         """The loss over all examples and its gradient, laid end to end."""
         self.module.zero_grad()
-        total = 0.0
-        for part, forest in forests(examples, layout, CPU, budget):
-            loss_sum, _ = self.losses(part, forest)
-            (loss_sum / self.count(examples)).backward()
+        total, count = 0.0, self.method.count(examples)
+        for loss_sum in loss_sums(self.with_packing(layout, tokens), examples, {}):
+            (loss_sum / count).backward()
             total += float(loss_sum.detach())
         parts = [p.grad.flatten() for p in self.module.parameters() if p.grad is not None]
-        return total / self.count(examples), torch.cat(parts)
+        return total / count, torch.cat(parts)
 
-    def step(self, **changes) -> OfflineStep:
+    def step(self, tokens: int = 200, batches: Batches | None = None) -> OfflineStep:
         loop = LoopSettings(steps=100, learning_rate=3e-3, schedule="constant", warmup=0)
-        fixed = {
-            "batches": Batches(len(self.examples), len(self.examples), 0),
-            "optimiser": Optimiser({"model": self.module}, loop),
-            "layout": "forest",
-            "device": CPU,
-            "budget": 200,
-        }
         return OfflineStep(
-            self.examples, losses=self.losses, count=self.count, **{**fixed, **changes}
+            self.examples,
+            batches or Batches(len(self.examples), len(self.examples), 0),
+            self.with_packing("forest", tokens),
+            Optimiser({"model": self.module}, loop),
         )
 
 
-def make(name: str, family: str = "llama", dtype: torch.dtype = torch.float64, **options) -> Method:
+def make(name: str, family: str = "llama", dtype: torch.dtype = torch.float64, **options) -> Case:
     bundle = tiny.bundle(family)
     bundle.model.to(dtype)
     row = objective(name)
-    examples, _ = make_examples(groups(10), bundle.encoder(), row.view, name)
-    if name == "sft":
-        return Method(bundle.model, examples, SFT(bundle), count_tokens)
-    if name == "reward":
+    options = row.check(options)
+    examples, _ = make_examples(groups(10), bundle.encoder(), row)
+    if row.learns == "reward":
         scalar = from_language_model(bundle, seed=3)
         scalar.model.to(dtype)
-        return Method(scalar.model, examples, Reward(scalar, options), count_groups)
-    examples = with_reference(bundle.frozen_copy(), examples, 200)
-    return Method(bundle.model, examples, DPO(bundle, options), count_pairs)
+        return Case(scalar.model, examples, reward_method(row, options, scalar, 200))
+    if row.reference:
+        examples = with_reference(bundle.frozen_copy(), examples, 200)
+    return Case(bundle.model, examples, language_method(row, options, bundle, 200))
 
 
-def disturb(method: Method) -> None:
+def disturb(method: Case) -> None:
     """Away from the start, where DPO's margins are all zero."""
     generator = torch.Generator().manual_seed(1)
     for parameter in method.module.parameters():
@@ -93,7 +85,7 @@ def disturb(method: Method) -> None:
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 @pytest.mark.parametrize("name", METHODS)
 def test_neither_micro_batches_nor_layout_nor_order_changes_loss_or_gradient(name, family):
-    method = make(name, family, **({"beta": 0.6} if name == "dpo" else {}))
+    method = make(name, family)
     disturb(method)
     loss, gradient = method.gradient(method.examples, "forest", 10**6)
     assert float(gradient.norm()) > 1e-3
@@ -113,7 +105,7 @@ def test_a_step_moves_the_weights_alike_whatever_the_budget(name):
     for budget in (1, 10**6):
         method = make(name, "gpt2")
         disturb(method)
-        figures = method.step(budget=budget)(0)
+        figures = method.step(tokens=budget)(0)
         moved.append(
             (figures, torch.cat([p.detach().flatten() for p in method.module.parameters()]))
         )
@@ -121,7 +113,7 @@ def test_a_step_moves_the_weights_alike_whatever_the_budget(name):
     torch.testing.assert_close(moved[0][1], moved[1][1], rtol=0, atol=1e-8)
 
 
-def whole_model_logps(method: Method, example: Example) -> list[float]:
+def whole_model_logps(method: Case, example: Example) -> list[float]:
     """Each branch's summed log-probability by the plainest computation."""
     sums = []
     for branch in example.tree.branches:
@@ -199,7 +191,7 @@ def test_one_batch_can_be_learned_by_heart(name, steps):
             e.prompt_id,
             e.tree,
             tuple(p.model_copy(update={"probability": 1.0}) for p in e.pairs[:1]),
-            e.reference_B,
+            reference_B=e.reference_B,
         )
         for e in sure
     ]
@@ -215,6 +207,6 @@ def test_figures_are_exact_over_a_set_in_parts():
     method = make("dpo", "gpt2", beta=0.6)
     disturb(method)
     with torch.no_grad():
-        whole = method.step(budget=10**6).evaluate(method.examples)
-        parts = method.step(budget=1).evaluate(method.examples)
+        whole = method.step(tokens=10**6).evaluate(method.examples)
+        parts = method.step(tokens=1).evaluate(method.examples)
     assert parts == pytest.approx(whole, rel=1e-9)

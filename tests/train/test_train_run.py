@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
+import tiny
 import torch
 from safetensors.torch import load_file
 from ten_groups import groups
 
 from suffrage.core.errors import DataError, NumericalError, RunError, SettingsError
+from suffrage.core.records import Preference
 from suffrage.core.runs import RunDirectory
 from suffrage.data.forest import pack
 from suffrage.data.read import write_groups
 from suffrage.models.forward import token_logps
 from suffrage.models.language_model import load
 from suffrage.models.scalar_head import load_reward, score_trees
+from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
-from suffrage.train.run import train_offline
+from suffrage.train.run import split_groups, train_offline
+from suffrage.train.settings import learning_rate
 
 METHODS = ("sft", "reward", "dpo")
 
@@ -42,7 +47,7 @@ def test_a_run_leaves_everything_and_nothing_else(settings, tmp_path, method):
 def test_a_trained_model_loads_and_differs_from_its_start(settings, tmp_path, model_folder):
     train_offline(settings("sft", epochs=3, lr=1e-2), tmp_path / "run")
     before, after = load(model_folder, "cpu"), load(tmp_path / "run", "cpu")
-    examples, _ = make_examples(groups(10), before.encoder(), "demonstrations", "sft")
+    examples, _ = make_examples(groups(10), before.encoder(), objective("sft"))
     forest = pack([example.tree for example in examples])
     with torch.no_grad():
         likelihoods = [float(token_logps(b.model, forest).mean()) for b in (before, after)]
@@ -52,7 +57,7 @@ def test_a_trained_model_loads_and_differs_from_its_start(settings, tmp_path, mo
 def test_a_reward_model_scores_its_training_answers_zero_on_average(settings, tmp_path):
     train_offline(settings("reward", epochs=2), tmp_path / "run")
     scalar = load_reward(tmp_path / "run", torch.device("cpu"))
-    examples, _ = make_examples(groups(10), scalar.base.encoder(), "pairs", "reward")
+    examples, _ = make_examples(groups(10), scalar.base.encoder(), objective("reward"))
     found = score_trees(scalar, [example.tree for example in examples])
     assert float(found.mean()) == pytest.approx(0, abs=1e-5)
     assert float(found.std()) > 0.01
@@ -65,6 +70,34 @@ def test_the_same_run_again_is_reused(settings, tmp_path):
     assert again.reused
     assert again.metrics == first.metrics
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == written
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_left_open_is_told_as_resolved(settings, tmp_path, model_folder, method):
+    rate = learning_rate(method, 1_000_000)  # the tiny model has fewer than 1 M parameters
+    left_open = settings(method, lr=None, device="auto", warmup=0.0)
+    train_offline(left_open, tmp_path / "run")
+    said = json.loads((tmp_path / "run" / "settings.json").read_text())
+    weights = load_file(model_folder / "model.safetensors")
+    assert said["resolved"] == {
+        "lr": rate,
+        "device": str(load(model_folder).device),
+        "layout": "forest",
+        "parameters": sum(tensor.numel() for tensor in weights.values()),
+    }
+    assert (said["lr"], said["device"]) == (None, "auto")
+    assert RunDirectory(tmp_path / "run").metrics[0]["lr"] == rate
+
+
+def test_a_given_rate_is_what_was_resolved_and_another_device_may_take_the_run_up(
+    settings, tmp_path
+):
+    train_offline(settings("sft", lr=3e-4), tmp_path / "run")
+    file = tmp_path / "run" / "settings.json"
+    said = json.loads(file.read_text())
+    assert (said["resolved"]["lr"], said["resolved"]["device"]) == (3e-4, "cpu")
+    file.write_text(json.dumps({**said, "resolved": {**said["resolved"], "device": "cuda:0"}}))
+    assert train_offline(settings("sft", lr=3e-4), tmp_path / "run").reused
 
 
 def test_two_runs_of_the_same_settings_are_the_same(settings, tmp_path):
@@ -123,6 +156,29 @@ def test_another_file_can_be_evaluated_on(settings, tmp_path):
     rows = RunDirectory(tmp_path / "run").metrics
     assert all("eval/loss" in row for row in rows)
     assert len(rows) == 4
+
+
+def test_held_out_rows_that_cannot_be_used_are_told_as_such(settings, tmp_path):
+    tied = tiny.group("t", "q? ", ("a", "b"), Preference(scores=(2.5, 2.5)))
+    write_groups(tmp_path / "tied.jsonl", [tied])
+    with pytest.raises(
+        DataError,
+        match=r"^no held-out row is left to evaluate on: 1 rows left out: all completions tie; "
+        r"give dpo another --eval-data\.$",
+    ):
+        train_offline(settings("dpo", eval_data=str(tmp_path / "tied.jsonl")), tmp_path / "run")
+    held = split_groups(groups(10), 0.1, 0)[1][0]  # the one prompt that the seed holds out
+    rows = [
+        g.model_copy(update={"preference": Preference(scores=(2.5,) * len(g.completions))})
+        if g.prompt.text == held.prompt.text
+        else g
+        for g in groups(10)
+    ]
+    write_groups(tmp_path / "mixed.jsonl", rows)
+    mixed = settings("dpo", data=str(tmp_path / "mixed.jsonl"), holdout=0.1)
+    with pytest.raises(DataError, match=r"^no held-out row is .*; give dpo another --holdout\.$"):
+        train_offline(mixed, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("method", METHODS)

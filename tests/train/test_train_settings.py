@@ -7,6 +7,7 @@ import math
 import pytest
 
 from suffrage.core.errors import SettingsError
+from suffrage.objectives.table import OBJECTIVES
 from suffrage.train.settings import learning_rate, make_settings
 
 GIVEN = {"method": "dpo", "model": "m", "data": "d"}
@@ -15,9 +16,9 @@ GIVEN = {"method": "dpo", "model": "m", "data": "d"}
 @pytest.mark.parametrize(
     ("parameters", "rate"),
     [
-        (1, 7e-4),
-        (1_000_000, 7e-4),
-        # half of the way in the logarithm: sqrt(7e-4 * 5e-7) = 1.87e-5 at sqrt(1e6 * 7e9), and
+        (1, 7.5e-4),
+        (1_000_000, 7.5e-4),
+        # half of the way in the logarithm: sqrt(7.5e-4 * 5e-7) = 1.94e-5 at sqrt(1e6 * 7e9), and
         # rates have two digits
         (83_666_003, 1.9e-5),
         (7_000_000_000, 5e-7),
@@ -28,7 +29,7 @@ def test_the_rate_falls_with_the_size_between_the_two_known(parameters, rate):
     assert learning_rate("dpo", parameters) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize("method", ["sft", "reward", "dpo", "ppo"])
+@pytest.mark.parametrize("method", OBJECTIVES)
 def test_every_method_has_a_falling_rate(method):
     rates = [learning_rate(method, int(10**k)) for k in range(5, 12)]
     assert rates == sorted(rates, reverse=True)

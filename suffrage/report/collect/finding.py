@@ -37,7 +37,7 @@ def _headline(result: StanceResult, words: Words) -> dict[str, object]:
         "sentence": _sentence(result, stance, words),
         "doubt": _doubt(result, stance, words),
         "question": result.question,
-        "figure": both_widths("finding", dots, scale, spoken(dots, title)),
+        "figure": both_widths("finding", dots, scale, spoken(dots, title, words)),
         "caption": words(
             "finding.caption",
             prompts=result.models[0].prompts,
@@ -101,7 +101,9 @@ def _tiles(inputs: Inputs, words: Words) -> list[dict[str, str]]:
         around = interval(result.alpha, share=False)
         tiles.append(_tile(words, "alpha", point(result.alpha, share=False), around))
     for reward in inputs.of(RewardResult)[:1]:
-        tiles.append(_tile(words, "reward", point(reward.accuracy), interval(reward.accuracy)))
+        against = words("finding.against", against=words.said(reward.against))
+        note = " · ".join(filter(None, [interval(reward.accuracy), against]))
+        tiles.append(_tile(words, "reward", point(reward.accuracy), note))
     return tiles
 
 

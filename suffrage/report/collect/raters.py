@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from suffrage.core.results import Estimate, RatersResult, RaterSummary
+from suffrage.report.collect.stances import spoken
 from suffrage.report.figures.intervals import Dot, Scale, both_widths
 from suffrage.report.inputs import Inputs
+from suffrage.report.notes import note_of
 from suffrage.report.text import estimate, short_name
 from suffrage.report.words import Words
 
@@ -27,7 +29,7 @@ def _block(result: RatersResult, place: int, words: Words) -> dict[str, object]:
         "alpha": estimate(result.alpha, share=False),
         "level": words(f"raters.level.{result.alpha_level}"),
         "reading": words(f"raters.reading.{reading(result.alpha)}"),
-        "note": result.alpha.note,
+        "note": note_of(result.alpha, words),
         "agreement": estimate(result.pair_agreement),
         "result": result,
         "raters": [_row(rater, words) for rater in [*shown, *(r for r in odd if r not in shown)]],
@@ -77,6 +79,5 @@ def _figure(raters: list[RaterSummary], place: int, words: Words) -> dict[str, o
         for rater in raters
     ]
     title = words("raters.axis")
-    label = "; ".join(f"{dot.label} {estimate(dot.estimate)}" for dot in dots)
     scale = Scale(title, reference=0.5)
-    return dict(both_widths(f"raters{place}", dots, scale, f"{title}: {label}"))
+    return dict(both_widths(f"raters{place}", dots, scale, spoken(dots, title, words)))

@@ -17,7 +17,7 @@ def collect(inputs: Inputs, words: Words) -> dict[str, object] | None:
     rows = [
         {
             "model": short_name(result.model),
-            "against": result.against,
+            "against": words.said(result.against),
             "accuracy": estimate(result.accuracy),
             "n": result.accuracy.n,
             "unit": words.known(f"unit.{result.accuracy.unit}", result.accuracy.unit),
@@ -35,14 +35,17 @@ def _known(result: RewardResult) -> list[CalibrationBin]:
 
 def _plot(result: RewardResult, place: int, words: Words) -> dict[str, object]:
     titles = (words("reward.predicted"), words("reward.observed"))
-    points = "; ".join(
+    points = words("list.semicolon").join(
         f"{percent(item.predicted)} → {estimate(item.observed)}" for item in _known(result)
     )
-    label = f"{titles[0]} → {titles[1]}: {points}"
+    label = f"{titles[0]} → {titles[1]}{words('list.colon')}{points}"
+    against = words.said(result.calibrated_against or result.against)
+    model, error = short_name(result.model), percent(calibration_error(_known(result)))
     return {
-        "title": f"{short_name(result.model)} · {result.against}",
+        "title": words("reward.measured", model=model, against=against),
         "figure": calibration_picture(f"calibration{place}", result.calibration, titles, label),
-        "error": percent(calibration_error(_known(result))),
+        "reading": words("reward.reading", against=against, error=error),
+        "noisy": words("reward.noisy") if result.calibrated_against else "",
     }
 
 

@@ -27,7 +27,7 @@ def collect(inputs: Inputs, words: Words) -> dict[str, object] | None:
     if not (inputs.runs or stages or settings):
         return None
     return {
-        "stages": [_stage(stage) for stage in stages],
+        "stages": [_stage(stage, words) for stage in stages],
         "settings": settings,
         "runs": [_run(run) for run in inputs.runs],
         "machines": _machines(inputs.runs),
@@ -35,11 +35,11 @@ def collect(inputs: Inputs, words: Words) -> dict[str, object] | None:
     }
 
 
-def _stage(stage: Meta) -> dict[str, object]:
+def _stage(stage: Meta, words: Words) -> dict[str, object]:
     return {
-        "name": shown(stage.get("name")),
-        "what": shown(stage.get("what")),
-        "figure": shown(stage.get("figure")),
+        "name": shown(words.said(stage.get("name"))),
+        "what": shown(words.said(stage.get("what"))),
+        "figure": shown(words.said(stage.get("figure"))),
         "seconds": duration(stage.get("seconds")),
         "reused": bool(stage.get("reused")),
     }

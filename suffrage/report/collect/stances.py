@@ -56,6 +56,7 @@ def stance_dots(result: StanceResult, stance: str, words: Words) -> list[Dot]:
     ]
 
 
-def spoken(dots: list[Dot], title: str) -> str:
+def spoken(dots: list[Dot], title: str, words: Words) -> str:
     """The picture in words, for those who cannot see it."""
-    return f"{title}: " + "; ".join(f"{dot.label} {estimate(dot.estimate)}" for dot in dots)
+    shares = words("list.semicolon").join(f"{dot.label} {estimate(dot.estimate)}" for dot in dots)
+    return f"{title}{words('list.colon')}{shares}"

@@ -8,7 +8,7 @@ from suffrage.report.collect.series import known, measured_keys, numbers
 from suffrage.report.figures.curves import Line, curve_picture, trend
 from suffrage.report.inputs import Inputs
 from suffrage.report.runs import Run
-from suffrage.report.text import compact
+from suffrage.report.text import compact, finite
 from suffrage.report.words import Words
 
 
@@ -66,22 +66,47 @@ def _block(run: Run, place: int, words: Words) -> dict[str, object]:
 def _panel(panel: Panel, run: Run, name: str, words: Words) -> dict[str, object]:
     lines = [line for key in panel.keys if (line := numbers(run, key))]
     title = words(f"metric.{panel.name}.title")
-    label = f"{title}: " + "; ".join(f"{line.name} {_span(line, words)}" for line in lines)
+    spans = [f"{_line_word(line, words)} {_span(line, words)}".strip() for line in lines]
+    label = f"{title}{words('list.colon')}{words('list.semicolon').join(spans)}"
     gaps = sum(len(line.points) - len(known(line.points)) for line in lines)
-    method = f"metric.{panel.name}.{run.method}"
     return {
         "title": title,
-        "meaning": words.known(method, words(f"metric.{panel.name}.meaning")),
+        "meaning": _meaning(panel.name, run, words),
         "lines": [_legend(line, words) for line in lines],
         "gaps": gaps,
         "figure": curve_picture(name, lines, words("training.step"), label),
     }
 
 
+# Options that move a method's loss away from 0.693 at the start, where its caption names that.
+_SHIFTS = {"dpo": "nll", "reward": "margin"}
+
+
+def _meaning(panel: str, run: Run, words: Words) -> str:
+    """What the panel shows, for the run's method with the options it had."""
+    general = words(f"metric.{panel}.meaning")
+    shift = _SHIFTS.get(run.method, "")
+    amount = _option(run, shift)
+    if panel == "loss" and amount:
+        key = f"metric.loss.{run.method}_{shift}"
+        return words(key, amount=compact(amount)) if key in words.entries else general
+    return words.known(f"metric.{panel}.{run.method}", general)
+
+
+def _option(run: Run, name: str) -> float | None:
+    options = run.settings.get("options")
+    return finite(options.get(name)) if isinstance(options, dict) else None
+
+
+def _line_word(line: Line, words: Words) -> str:
+    """What tells the line from another in its picture; nothing where it is always alone."""
+    return words.known(f"line.{line.name.replace('/', '_')}", "")
+
+
 def _legend(line: Line, words: Words) -> dict[str, object]:
     points = known(trend(line.points))
     return {
-        "name": words.known(f"line.{line.name.replace('/', '_')}", line.name),
+        "name": _line_word(line, words),
         "held_out": line.name.startswith("eval/"),
         "first": compact(points[0][1]),
         "last": compact(points[-1][1]),

@@ -78,7 +78,8 @@ def _draw_scale(axes: Axes, canvas: Canvas, scale: Scale, rows: int) -> None:
     axes.set_yticks([])
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.grid(axis="x")
-    axes.set_xlabel(canvas.word(scale.title, NARROW - 90), color=MUTED, fontsize=12, labelpad=8)
+    room = canvas.width - (_VALUE + 30 if canvas.width == NARROW else _VALUE + _LABEL + 30)
+    axes.set_xlabel(canvas.word(scale.title, room), color=MUTED, fontsize=12, labelpad=8)
     if scale.reference is not None:
         axes.axvline(scale.reference, color=MUTED, linewidth=1.5, linestyle=(0, (4, 3)))
 

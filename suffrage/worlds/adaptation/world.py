@@ -24,7 +24,7 @@ Camp = Literal["supporters", "opponents"]
 CAMPS: tuple[Camp, ...] = ("supporters", "opponents")
 LANGUAGES = ("zh", "en")
 
-_STANCE_SHARES = (0.4, 0.4, 0.2)  # of support, oppose, balanced
+_STANCE_SHARES = (0.45, 0.45, 0.1)
 _TWO_ARGUMENTS = 0.7  # share of one-sided answers with a second argument
 _NO_CLOSING, _OFF_TOPIC = 0.2, 0.2  # shares of the corpus that are worse than they could be
 _STANCE_UTILITY: dict[Camp, dict[Stance, float]] = {
@@ -73,7 +73,7 @@ class World:
     # ------------------------------------------------------------- text to learn from
 
     def corpus(self, n: int, seed: int) -> list[tuple[str, str]]:
-        """`n` (question, answer) pairs for a base model: 40 % support, 40 % oppose, 20 % balanced.
+        """`n` (question, answer) pairs for a base model: 45 % support, 45 % oppose, 10 % balanced.
 
         All are well formed; a fifth lack the closing, a fifth argue about another aspect.
         """

@@ -1,0 +1,126 @@
+"""The figures a step logs, as sums that micro-batches add up to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+Sums = dict[str, tuple[float, float]]  # name -> sum and what to divide it by
+
+
+def add_sums(sums: Sums, found: Sums) -> None:
+    """Add `found` into `sums`, name by name."""
+    for name, (value, weight) in found.items():
+        before = sums.get(name, (0.0, 0.0))
+        sums[name] = (before[0] + value, before[1] + weight)
+
+
+def averages(sums: Sums) -> dict[str, float]:
+    """The means; 0 where nothing was counted."""
+    return {name: value / weight if weight else 0.0 for name, (value, weight) in sums.items()}
+
+
+def weighted(values: Tensor, weight: Tensor) -> tuple[float, float]:
+    """The weighted sum of the values, and the sum of the weights."""
+    return float((values * weight).sum().detach()), float(weight.sum())
+
+
+def ranked(reward_GK: Tensor, worth_GK: Tensor, mask_GK: Tensor) -> tuple[float, float]:
+    """Pairs of a group that the rewards order as the raters do; equal rewards count half."""
+    real_GKK = mask_GK[:, :, None] * mask_GK[:, None, :]
+    better_GKK = (worth_GK[:, :, None] > worth_GK[:, None, :]) * real_GKK
+    right_GKK = ((reward_GK[:, :, None] - reward_GK[:, None, :]).sign() + 1) / 2
+    return weighted(right_GKK, better_GKK)
+
+
+def of_best(values_GK: Tensor, worth_GK: Tensor, mask_GK: Tensor) -> tuple[float, float]:
+    """The values of each group's best completions."""
+    best_G1 = worth_GK.masked_fill(mask_GK == 0, -torch.inf).max(1, keepdim=True).values
+    return weighted(values_GK, (worth_GK == best_G1) * mask_GK)
+
+
+# What each logged figure means: first those of every method, then, by what is learned and the view
+# it is learned from, those of a method. The docs are made from it.
+EVERY_METHOD = {
+    "step": "optimiser steps so far (for `ppo`: rollouts); a row with step 0 is the evaluation "
+    "before the first",
+    "lr": "the learning rate of this step",
+    "epoch": "passes over the data so far",
+}
+_NORM = {"grad_norm": "the gradient's norm before it is clipped to `--clip-norm`"}
+_REWARD = {"reward": "mean reward of the batch's answers, before the final shift"}
+FIGURES: dict[tuple[str, str], dict[str, str]] = {
+    ("language", "demonstrations"): {
+        "loss": "nats per token, the mean over all answer tokens of the batch",
+        **_NORM,
+    },
+    ("language", "pairs"): {
+        "loss": "mean loss of the batch's pairs, each by its weight",
+        "accuracy": "share of pairs whose preferred answer has the larger reward; equal rewards, "
+        "and pairs on which the raters are split, count half",
+        "margin": "mean reward of the preferred answer less that of the other",
+        "chosen_reward": "mean of what the method takes for the reward, of the preferred answers",
+        "rejected_reward": "the same of the other answers",
+        "chosen_logp": "mean log-probability per token of the preferred answers",
+        "rejected_logp": "the same of the other answers",
+        **_NORM,
+    },
+    ("language", "labels"): {
+        "loss": "mean loss of the batch's labelled answers",
+        "chosen_reward": "mean reward of the desirable answers; 0 where the batch has none",
+        "rejected_reward": "the same of the undesirable answers",
+        "chosen_logp": "mean log-probability per token of the desirable answers; 0 where the batch "
+        "has none",
+        "rejected_logp": "the same of the undesirable answers",
+        **_NORM,
+    },
+    ("language", "rankings"): {
+        "loss": "mean loss of the batch's prompts",
+        "accuracy": "share of the pairs within a prompt that are ordered as the raters order them, "
+        "by the method's reward or, where it has none, by the mean log-probability of a token; "
+        "equal ones count half",
+        "chosen_logp": "mean log-probability per token of each prompt's best answers",
+        **_NORM,
+    },
+    ("reward", "pairs"): {
+        "loss": "mean loss of the batch's prompts, each the mean over its pairs",
+        "accuracy": "share of pairs ordered as the majority of the raters orders them; ties count "
+        "half",
+        "margin": "mean reward of the preferred answer less that of the other",
+        **_REWARD,
+        **_NORM,
+    },
+    ("reward", "rankings"): {
+        "loss": "mean loss of the batch's prompts",
+        "accuracy": "share of the pairs within a prompt that the rewards order as the raters do; "
+        "equal rewards count half",
+        **_REWARD,
+        **_NORM,
+    },
+    ("reward", "labels"): {
+        "loss": "mean loss of the batch's prompts, each the mean over its labelled answers",
+        "accuracy": "share of answers on the right side of 0: above if desirable",
+        "reward": "mean reward of the batch's answers",
+        **_NORM,
+    },
+    ("language", "prompts"): {
+        "reward": "mean score of the sampled answers, the penalty for a missing end taken off; "
+        "`eval/reward`: of answers to the held-out prompts, drawn with the same random numbers "
+        "each time",
+        "kl": "mean over answers of the summed log-ratio to the reference, in nats; an estimate "
+        "from samples, which may dip below 0 near the start",
+        "entropy": "mean of -log p of the sampled tokens; near 0 the model always says the same",
+        "explained_variance": "share of the variance of the returns that the critic foresaw; 1 is "
+        "perfect, below 0 is worse than a constant",
+        "length": "mean tokens of an answer",
+        "unfinished": "share of the answers cut at `--max-new-tokens`",
+        "loss": "policy and critic together, in the last update of the step",
+        "grad_norm/policy": "the policy's gradient norm in the last update, before it is clipped",
+        "grad_norm/critic": "the same of the critic",
+        "policy_loss": "the policy's loss, the mean over all updates of the step",
+        "value_loss": "the critic's loss, the mean over all updates of the step",
+        "clip_fraction": "share of the tokens held back by `--clip`; well above .2 the steps are "
+        "too large",
+        "ratio": "mean of rho before the first update. It is 1; anything else is a bug",
+    },
+}
