@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from suffrage.cli.arguments import SEED, add_overwrite, parse, print_json, verb_parser
@@ -12,6 +12,7 @@ from suffrage.core.files import check_writable
 from suffrage.core.results import Estimate, RatersResult, write_result
 from suffrage.data.preferences import consensus
 from suffrage.data.read import read_groups, write_groups
+from suffrage.stats.coefficients import agreement_coefficients
 from suffrage.stats.raters import raters_result
 
 
@@ -30,21 +31,39 @@ def run(words: Sequence[str]) -> int:
     if not judgments:
         raise DataError("holds no judgments; collect some first.", args.feedback)
     result = raters_result(judgments, seed=args.seed)
+    others = agreement_coefficients(judgments, seed=args.seed)
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
         write_groups(Path(args.consensus), [consensus(group) for group in groups])
-    print_json(result.to_json()) if args.json else _show(result)
+    if args.json:
+        named = {name: estimate.to_json() for name, estimate in others.items()}
+        print_json({**result.to_json(), "coefficients": named})
+    else:
+        _show(result, others)
     return 0
 
 
-def _show(result: RatersResult) -> None:
+COEFFICIENTS = {
+    "cohen": "Cohen's kappa",
+    "cohen_quadratic": "Cohen's kappa, quadratic weights",
+    "fleiss": "Fleiss' kappa",
+    "gwet_ac1": "Gwet's AC1",
+    "kendall_tau": "Kendall's tau-b",
+    "kendall_w": "Kendall's W",
+}
+
+
+def _show(result: RatersResult, others: Mapping[str, Estimate]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     print(f"{result.judgments} judgments of {result.prompts} prompts")
     print(f"Krippendorff's alpha ({result.alpha_level}): {interval(result.alpha)}")
+    for name, estimate in others.items():
+        if name in COEFFICIENTS:  # the percentage is the next line
+            print(f"{COEFFICIENTS[name]}: {interval(estimate)}")
     print(f"two raters choose alike: {interval(result.pair_agreement)}")
     table = Table("rater", "judgments", "agrees with the others", "first shown wins", "odd")
     for row in result.raters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def run(words: Sequence[str]) -> int:
 
 def _answers(args: argparse.Namespace) -> tuple[list[list[Group]], int, str]:
     """Each model's answers, how many prompts were left out, and what the reader said of them."""
+    from suffrage.data.conditioning import Condition
     from suffrage.models.generate import generate  # torch loads here, not for --help
     from suffrage.models.language_model import load, load_config
     from suffrage.models.sample import Sampling
@@ -62,13 +64,16 @@ def _answers(args: argparse.Namespace) -> tuple[list[list[Group]], int, str]:
     )
     for name in args.model:
         load_config(name)  # a wrong name is told before an hour of answers by the other model
+    phrase, answered = args.ask_after, []
     with report.located():
-        answered = [
-            generate(
-                load(name, device), prompts, args.n, sampling, overlong=args.overlong, name=name
+        for name in args.model:
+            bundle = load(name, device)
+            if phrase is not None:
+                asked = Condition(phrase, phrase) if phrase else None
+                bundle = replace(bundle, condition=asked)
+            answered.append(
+                generate(bundle, prompts, args.n, sampling, overlong=args.overlong, name=name)
             )
-            for name in args.model
-        ]
     answered = _answered_by_all(answered)
     return answered, len(prompts) - len(answered[0]), str(report)
 
@@ -91,6 +96,11 @@ def _parser() -> Parser:
     parser.add_argument("--temperature", type=number, default=0.7, help="0 takes the likeliest")
     parser.add_argument("--top-p", type=number, default=1.0, help="share of probability kept")
     parser.add_argument("--top-k", type=whole(0), default=0, help="tokens kept; 0 keeps all")
+    parser.add_argument(
+        "--ask-after",
+        metavar="PHRASE",
+        help="ends every prompt in place of what a model learned to answer after; '': nothing",
+    )
     parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
     parser.add_argument("--batch-size", type=whole(1), default=64, help="answers decoded together")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")

@@ -24,6 +24,7 @@ VERBS = {
     "train": "train a model: sft, reward, dpo, kto, ..., ppo",
     "generate": "answer prompts with one model, or with several side by side",
     "agree": "how far raters agree, how reliable each is, and the consensus",
+    "rank": "leaderboards of models, answers or anything compared, with intervals",
     "report": "one self-contained page about runs and results",
 }
 RESUMABLE = ("demo", "train")

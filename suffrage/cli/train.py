@@ -12,13 +12,20 @@ from typing import Any
 from suffrage.cli.arguments import number, parse, print_json, verb_parser, whole
 from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
+from suffrage.models.processes import find_processes
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, Objective, objective
 from suffrage.train.ppo import check_reward, train_ppo
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
-FOR_ANSWERS = ("support_ratio",)  # settings without a meaning where only prompts are read
+FOR_ANSWERS = ("support_ratio", "kl")  # settings without a meaning where only prompts are read
+FOR_LANGUAGE = ("kl",)  # and where a reward is learned
+FOR_REWARDS = ("heads",)  # where none is trained
+REWARD = (
+    "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), or "
+    "hf:MODEL#LABEL, any Hugging Face sequence classifier"
+)
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
 
 
@@ -34,7 +41,8 @@ def run(words: Sequence[str]) -> int:
         finished = train_ppo(settings, check_reward(args.reward), out)
     else:
         finished = train_offline(settings, out)
-    _tell(finished, args.json)
+    if find_processes().main:
+        _tell(finished, args.json)
     return 0
 
 
@@ -50,7 +58,7 @@ def _parser(row: Objective) -> Parser:
     parser.add_argument("--data", required=True, help="a file, a folder, or a dataset name")
     parser.add_argument("--out", required=True, help="the run directory to write")
     if row.name == "ppo":
-        parser.add_argument("--reward", help="a reward model: a run of `suffrage train reward`")
+        parser.add_argument("--reward", help=REWARD)
     own = parser.add_argument_group(f"options of {row.name}")
     for name, default in row.options().items():
         choices = row.choices(name) or None
@@ -60,9 +68,16 @@ def _parser(row: Objective) -> Parser:
         )
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
-        if field.description and not (row.view == "prompts" and name in FOR_ANSWERS):
+        if field.description and _fits(name, row):
             _add_setting(shared, name, field, row)
     return parser
+
+
+def _fits(name: str, row: Objective) -> bool:
+    """Whether a setting means something to a method."""
+    without = FOR_ANSWERS if row.view == "prompts" else ()
+    other = FOR_LANGUAGE if row.learns == "reward" else FOR_REWARDS
+    return name not in without + other
 
 
 def _meaning(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -23,9 +24,8 @@ def progress_bar(label: str, total: int | None, start: int = 0) -> Iterator[Adva
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    drawn = console.is_terminal and os.environ.get("RANK", "0") == "0"  # of several processes one
+    with Progress(*columns, console=console, transient=True, disable=not drawn) as bars:
         task = bars.add_task(label, total=total, completed=start, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:

@@ -174,12 +174,16 @@ _CHECKS: dict[str, Any] = {
 
 
 class SoftPair(Record):
-    """`first` is preferred to `second` (indices into a group) with this probability."""
+    """`first` is preferred to `second` (indices into a group) with this probability.
+
+    strength: by how much, from 0 (hardly) to 1 (by far); None where nobody said.
+    """
 
     first: int = Field(ge=0)
     second: int = Field(ge=0)
     probability: float = Field(default=1.0, ge=0, le=1)
     weight: float = Field(default=1.0, ge=0)
+    strength: float | None = Field(default=None, ge=0, le=1)
 
     @model_validator(mode="after")
     def _two_completions(self) -> Self:

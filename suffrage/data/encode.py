@@ -8,7 +8,7 @@ would train on tokens the model never sees when it generates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jinja2 import TemplateError
@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from suffrage.core.errors import PromptError, SettingsError
 from suffrage.core.records import Group, Prompt
+from suffrage.data.conditioning import Condition
 
 Overlong = Literal["refuse", "skip", "cut"]
 
@@ -25,10 +26,20 @@ PLAIN_ROLES = {"system": "System", "user": "Human", "assistant": "Assistant", "t
 
 @dataclass(frozen=True)
 class Branch:
-    """One completion's tokens after the trunk; the first `unscored` belong to the prompt."""
+    """One completion's tokens after the trunk; the first `unscored` belong to the prompt.
+
+    gaps: spans [start, end) further on that are read but not learned, such as a second request.
+    """
 
     tokens: Sequence[int]
     unscored: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def scored(self) -> list[int]:
+        """The places of the tokens to learn, in order."""
+        left_out = {place for start, end in self.gaps for place in range(start, end)}
+        return [i for i in range(self.unscored, len(self.tokens)) if i not in left_out]
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Tree:
 
     @property
     def scored(self) -> int:
-        return sum(len(branch.tokens) - branch.unscored for branch in self.branches)
+        return sum(len(branch.scored) for branch in self.branches)
 
 
 @dataclass(frozen=True)
@@ -60,12 +71,14 @@ class Encoder:
     context: the most tokens a path may have.
     overlong: refuse, skip or cut what is longer (`cut` keeps a prompt's end and a completion's
         start).
+    condition: said at the end of every prompt, for a model that learned to answer after it.
     """
 
     tokenizer: PreTrainedTokenizerBase
     end_ids: tuple[int, ...]
     context: int
     overlong: Overlong = "refuse"
+    condition: Condition | None = None
     chat: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,22 +86,34 @@ class Encoder:
 
     def prompt(self, prompt: Prompt) -> list[int]:
         """The tokens the model is given before it answers; at least one."""
-        plain = isinstance(prompt.content, str) and not self.chat
-        text = str(prompt.content) if plain else self._render(prompt, None)
+        asked = self._asked(prompt)
+        text = str(asked.content) if self.plain(prompt) else self._render(asked, None)
         tokens = self._tokens(text)
-        return _not_empty(tokens if self.chat else self._strip_end(tokens, text), prompt)
+        return not_empty(tokens if self.chat else self._strip_end(tokens, text), prompt)
 
     def tree(self, group: Group) -> Tree | None:
         """The group's tokens, or None when it is too long and `overlong` is skip."""
         alone = self.prompt(group.prompt)
-        paths = [self._path(group.prompt, completion.text) for completion in group.completions]
-        seams = [_common_prefix(alone, path) for path in paths]
-        trunk = len(_not_empty(alone[: min(seams, default=None)], group.prompt))
+        paths = [self.path(group.prompt, completion.text) for completion in group.completions]
+        seams = [common_prefix(alone, path) for path in paths]
+        trunk = len(not_empty(alone[: min(seams, default=None)], group.prompt))
         branches = tuple(
             Branch(path[trunk:], seam - trunk) for path, seam in zip(paths, seams, strict=True)
         )
-        tree = Tree(alone[:trunk], branches)
-        return tree if tree.depth <= self.context else self._fit(tree, group.prompt)
+        return self.fitted(Tree(alone[:trunk], branches), group.prompt)
+
+    def fitted(self, tree: Tree, prompt: Prompt) -> Tree | None:
+        """The tree as it fits in the context: by `overlong` refused, left out (None), or cut."""
+        return tree if tree.depth <= self.context else self._fit(tree, prompt)
+
+    @property
+    def end(self) -> str:
+        """The end token as the tokenizer reads it in a text."""
+        return str(self.tokenizer.convert_ids_to_tokens(self.end_ids[0]))
+
+    def plain(self, prompt: Prompt) -> bool:
+        """Whether the prompt is a text to go on from, not a turn of a conversation."""
+        return isinstance(prompt.content, str) and not self.chat
 
     def fits(self, prompt: Prompt, tokens: list[int], new_tokens: int) -> list[int] | None:
         """The prompt's tokens with room for `new_tokens` more, under the same policy."""
@@ -110,8 +135,7 @@ class Encoder:
         whole = self._decode([*given, *tokens])
         # A tokenizer may write a token differently at the start of a text, so cut by the prompt.
         text = whole[len(before) :] if whole.startswith(before) else self._decode(tokens)
-        plain = isinstance(prompt.content, str) and not self.chat
-        return text if plain else text.strip()
+        return text if self.plain(prompt) else text.strip()
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
@@ -121,10 +145,15 @@ class Encoder:
         closed = len(tokens) > 1 and tokens[-1] in self.end_ids and text != ""
         return tokens[:-1] if closed else tokens
 
-    def _path(self, prompt: Prompt, completion: str) -> list[int]:
-        if isinstance(prompt.content, str) and not self.chat:
-            return self._close(self._tokens(prompt.content + completion))
-        return self._close(self._tokens(self._render(prompt, completion)))
+    def path(self, prompt: Prompt, completion: str) -> list[int]:
+        """The tokens of the prompt with this answer, closed with one end token."""
+        asked = self._asked(prompt)
+        plain = self.plain(prompt)
+        text = f"{asked.content}{completion}" if plain else self._render(asked, completion)
+        return self._close(self._tokens(text))
+
+    def _asked(self, prompt: Prompt) -> Prompt:
+        return self.condition.of(prompt, self.plain(prompt)) if self.condition else prompt
 
     def _tokens(self, text: str) -> list[int]:
         # A chat template writes its own special tokens; plain text gets the tokenizer's.
@@ -179,10 +208,10 @@ def _cut(tree: Tree, context: int) -> Tree:
     keep = max(context - longest, context // 2)
     trunk = tree.trunk[-keep:]
     room = context - len(trunk)
-    return Tree(trunk, tuple(Branch(b.tokens[:room], b.unscored) for b in tree.branches))
+    return Tree(trunk, tuple(replace(b, tokens=b.tokens[:room]) for b in tree.branches))
 
 
-def _not_empty(tokens: list[int], prompt: Prompt) -> list[int]:
+def not_empty(tokens: list[int], prompt: Prompt) -> list[int]:
     """The first token of an answer must be predicted from something."""
     if not tokens:
         raise PromptError(
@@ -191,7 +220,8 @@ def _not_empty(tokens: list[int], prompt: Prompt) -> list[int]:
     return tokens
 
 
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens the two begin with alike."""
     length = 0
     for left, right in zip(a, b, strict=False):
         if left != right:

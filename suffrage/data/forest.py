@@ -132,6 +132,17 @@ def split(trees: Sequence[Tree], budget: int, scored: int | None = None) -> list
     return parts
 
 
+def deal(sizes: Sequence[int], hands: int) -> list[list[int]]:
+    """Indices of the items of each hand, largest first, by turns to whoever has least so far."""
+    dealt: list[list[int]] = [[] for _ in range(hands)]
+    held = [0] * hands
+    for index in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+        hand = held.index(min(held))
+        dealt[hand].append(index)
+        held[hand] += sizes[index]
+    return dealt
+
+
 def _lay_out(trees: Sequence[Tree], rows: list[list[tuple[int, int | None]]]) -> Forest:
     """Build the tensors; a row's item is a tree with all branches (None) or with one."""
     first_branch = _offsets([len(tree.branches) for tree in trees])
@@ -179,7 +190,7 @@ def _tensors(
         row, trunk_end, start = seams[index]
         places = [trunk_end, *range(start, start + len(branch.tokens))]
         flat = [row * length + place for place in places]
-        scored = range(branch.unscored, len(branch.tokens))
+        scored = branch.scored
         predictors.extend(flat[i] for i in scored)
         targets.extend(branch.tokens[i] for i in scored)
         owners.extend(index for _ in scored)

@@ -9,9 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from suffrage.core.errors import SettingsError
-from suffrage.core.records import Completion, Group, Judgment, Preference, SoftPair, short_id
+from suffrage.core.records import (
+    GRADES,
+    RATINGS,
+    Completion,
+    Group,
+    Judgment,
+    Preference,
+    SoftPair,
+    short_id,
+)
+from suffrage.data.strength import with_strength
 from suffrage.data.views import (
     as_demonstrations,
     as_labels,
@@ -36,6 +47,7 @@ __all__ = [
     "latest",
     "mean_ranks",
     "mean_scores",
+    "scale_of",
     "vote_share",
     "with_demonstrations",
 ]
@@ -78,14 +90,16 @@ def vote_share(group: Group, weights: Weights = None) -> tuple[SoftPair, ...]:
     Judgments of every kind vote (`suffrage.stats.votes`). `first` is the preferred completion, the
     earlier one where the votes are split; a pair nobody compared is absent. A pair's weight is that
     of its votes over the mean of the group's pairs: within a prompt a pair with more votes counts
-    more, but a prompt with more raters is no louder than another. Loses who and how many voted.
+    more, but a prompt with more raters is no louder than another. For its strength see
+    `with_strength`. Loses who and how many voted.
     """
     tally = _tally(group, weights)
     mean = sum(cast for _, cast in tally.values()) / max(len(tally), 1)
-    return tuple(
+    pairs = tuple(
         preferred_first(low, high, for_low / cast, cast / mean)
         for (low, high), (for_low, cast) in sorted(tally.items())
     )
+    return with_strength(group, pairs, partial(_weight, weights))
 
 
 def _tally(group: Group, weights: Weights) -> dict[tuple[int, int], tuple[float, float]]:
@@ -127,6 +141,19 @@ def mean_scores(group: Group, weights: Weights = None) -> tuple[float, ...] | No
     None unless every completion has one. Loses that one rater's 5 may be another's 3.
     """
     return _mean_of("rating", group, weights) or _mean_of("grade", group, weights)
+
+
+def scale_of(group: Group) -> tuple[float, float] | None:
+    """The ends of the scale of the group's mean scores; None where no rater gave any.
+
+    As in `mean_scores`: ratings where every completion has one, else grades.
+    """
+    names = {completion.id for completion in group.completions}
+    for kind, scale in (("rating", (RATINGS[0], RATINGS[-1])), ("grade", (1, len(GRADES)))):
+        kept = (judgment for judgment in latest(group.judgments) if judgment.kind == kind)
+        if names and names <= {name for judgment in kept for name in judgment.completions}:
+            return scale
+    return None
 
 
 def _mean_of(kind: str, group: Group, weights: Weights) -> tuple[float, ...] | None:

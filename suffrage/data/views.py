@@ -35,7 +35,7 @@ def as_pairs(preference: Preference, method: str = "this method") -> tuple[SoftP
         return preference.pairs
     both_labels = {True, False} <= set(preference.labels or ())
     if preference.ranks is None and preference.scores is None and not both_labels:
-        _refuse(preference, "pairs", method)
+        refuse(preference, "pairs", method)
     worth = _worth(preference)
     return tuple(
         preferred_first(low, high, float(worth[low] > worth[high]))
@@ -67,7 +67,9 @@ def as_ranking(preference: Preference, method: str = "this method") -> tuple[flo
         return places(preference.scores)
     size = 1 + max((max(pair.first, pair.second) for pair in preference.pairs), default=-1)
     ranks = ranks_from_pairs(preference.pairs, size)
-    return ranks if ranks is not None else _refuse(preference, "a ranking", method)
+    if ranks is None:
+        refuse(preference, "a ranking, which needs every pair", method)
+    return ranks
 
 
 def as_scores(preference: Preference, method: str = "this method") -> tuple[float, ...]:
@@ -90,8 +92,45 @@ def as_labels(preference: Preference, method: str = "this method") -> tuple[tupl
     if preference.labels is not None:
         found = enumerate(preference.labels)
         return tuple((place, label) for place, label in found if label is not None)
+    if not any((preference.pairs, preference.ranks, preference.scores)):
+        refuse(preference, "labels or comparisons", method)
     wins = _worth_by_pairs(as_pairs(preference, method))
     return tuple((place, share > 0) for place, share in sorted(wins.items()) if share != 0)
+
+
+GOOD, MIDDLING, BAD = 1.0, 0.5, 0.0
+
+
+def as_qualities(
+    preference: Preference,
+    method: str = "this method",
+    scale: tuple[float, float] | None = None,
+) -> tuple[tuple[int, float], ...]:
+    """(completion, GOOD, MIDDLING or BAD) for each one that the data say something of.
+
+    Scores on a scale of known ends: its upper third (from 5 of 1 to 7, from B of A to D) is good,
+    its lower third bad. Else labels: good or bad. Else ranks or scores: good where a completion
+    beats two thirds of the others, bad where it beats no more than a third. Else winners and
+    losers of the pairs. Only the first two tell good from better than its rivals.
+    """
+    if scale is not None and preference.scores is not None:
+        low, high = scale
+        return tuple(enumerate(_third((s - low) / (high - low)) for s in preference.scores))
+    whole = preference.ranks is not None or preference.scores is not None
+    if preference.labels is None and not whole and not preference.pairs:
+        refuse(preference, "labels, scores or comparisons", method)
+    if preference.labels is not None or not whole:
+        labelled = as_labels(preference, method)
+        return tuple((place, GOOD if good else BAD) for place, good in labelled)
+    ranks = as_ranking(preference, method)
+    if len(set(ranks)) < 2:
+        return ()
+    return tuple(enumerate(_third((len(ranks) - rank) / (len(ranks) - 1)) for rank in ranks))
+
+
+def _third(share: float) -> float:
+    thirds = round(3 * share, 9)
+    return GOOD if thirds >= 2 else BAD if thirds <= 1 else MIDDLING
 
 
 def as_demonstrations(preference: Preference, method: str = "this method") -> tuple[int, ...]:
@@ -104,7 +143,7 @@ def as_demonstrations(preference: Preference, method: str = "this method") -> tu
     if preference.labels is not None:
         return tuple(place for place, good in as_labels(preference) if good)
     if not any((preference.pairs, preference.ranks, preference.scores)):
-        _refuse(preference, "demonstrations", method)
+        refuse(preference, "demonstrations", method)
     worth = _worth(preference) or _worth_by_pairs(preference.pairs)
     best = max(worth.values())
     return tuple(place for place, value in sorted(worth.items()) if value == best)
@@ -148,7 +187,7 @@ def _worth_by_pairs(pairs: Sequence[SoftPair]) -> dict[int, float]:
 
 
 _VIEWS = {  # what a preference may hold, and how a message calls it
-    "pairs": "pairs that leave some completions uncompared",
+    "pairs": "pairs",
     "ranks": "rankings",
     "scores": "scores",
     "labels": "labels of single completions",
@@ -156,10 +195,18 @@ _VIEWS = {  # what a preference may hold, and how a message calls it
 }
 
 
-def _refuse(preference: Preference, view: str, method: str) -> NoReturn:
+class ViewError(DataError):
+    """A preference that gives no view of the kind a method learns from; in words, both."""
+
+    def __init__(self, method: str, needed: str, held: str):
+        super().__init__(
+            f"{method} learns from {needed}, and this data holds {held}; use a method that can "
+            "learn from that, or collect comparisons of the completions."
+        )
+        self.needed, self.held = needed, held
+
+
+def refuse(preference: Preference, view: str, method: str) -> NoReturn:
+    """Raise the error for a preference that does not give this view."""
     held = " and ".join(name for field, name in _VIEWS.items() if getattr(preference, field))
-    found = f"{held} only" if held else "no preference"
-    raise DataError(
-        f"{method} learns from {view}, and this data holds {found}; use a method that can learn "
-        "from that, or collect comparisons of the completions."
-    )
+    raise ViewError(method, view, f"{held} only" if held else "no preference")

@@ -33,8 +33,8 @@ TITLES = {
 class Sizes:
     """How much of everything; the defaults are the demo's, tests use less."""
 
-    documents: int = 26_000  # of the base model's corpus
-    demonstrations: int = 2048
+    documents: int = 16_000  # of the base model's corpus
+    demonstrations: int = 1536
     rated_prompts: int = 384
     completions: int = 4  # answers to a rated prompt
     raters_per_prompt: int = 5

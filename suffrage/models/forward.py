@@ -112,7 +112,7 @@ def branch_lengths(forest: Forest) -> Tensor:
 
 def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
     """The forest layout where the model computes it right, else plain."""
-    if _has_local_attention(model.config):
+    if has_local_attention(model.config):
         return "plain"
     with torch.no_grad():
         plain, packed = (pack(trees, kind).to(model.device) for kind in ("plain", "forest"))
@@ -125,7 +125,7 @@ def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
     return "forest" if error < TOLERANCE else "plain"
 
 
-def _has_local_attention(config: Any) -> bool:
+def has_local_attention(config: Any) -> bool:
     """Windows longer than the probe would pass it unseen, so they are read from the config."""
     # GPT-Neo calls them attention_layers and its full ones global.
     kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)

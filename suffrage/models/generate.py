@@ -23,9 +23,11 @@ def generate(
 ) -> list[Group]:
     """A group for each prompt that fits, with `n` completions marked as coming from `name`.
 
+    A model with a condition is asked after its phrase, which the completions' settings keep.
     More new tokens than half the context are cut to that half, so that every model can answer.
     """
-    encoder = bundle.encoder(overlong)
+    condition = bundle.condition
+    encoder = replace(bundle.encoder(overlong), condition=condition)
     sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, bundle.context // 2))
     fitting = [
         (prompt, tokens)
@@ -39,14 +41,15 @@ def generate(
     source = name or bundle.name
     groups = []
     for (prompt, tokens), own in zip(fitting, sampled, strict=True):
+        asked = {} if condition is None else {"asked_after": condition.phrase(prompt)}
         completions = tuple(
             Completion(
-                id=short_id(prompt.id, source, str(sampling.seed), str(k)),
+                id=short_id(prompt.id, source, str(sampling.seed), str(k), *asked.values()),
                 prompt_id=prompt.id,
                 text=encoder.text(prompt, tokens, s.tokens),
                 source=source,
                 seed=sampling.seed,
-                settings={**settings, "finished": s.finished},
+                settings={**settings, **asked, "finished": s.finished},
             )
             for k, s in enumerate(own)
         )

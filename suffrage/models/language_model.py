@@ -7,12 +7,13 @@ layout only where the two agree, so that an architecture nobody listed is still 
 from __future__ import annotations
 
 import copy
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,14 +24,15 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from suffrage.core.errors import ModelError
+from suffrage.data.conditioning import Condition, load_condition, save_condition
 from suffrage.data.encode import Branch, Encoder, Overlong, Tree
 from suffrage.data.forest import Layout
+from suffrage.models.folder import base_of, is_adapter, resolve
 from suffrage.models.forward import check_head, pick_layout
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 NO_LIMIT = 1 << 20  # a context of models that state none
 
 
@@ -40,6 +42,7 @@ class LanguageModel:
 
     end_ids: every token that ends a completion; the tokenizer's own end token comes first.
     context: the most tokens the model takes.
+    condition: what it learned to answer after, if it did: see `suffrage.data.conditioning`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class LanguageModel:
     end_ids: tuple[int, ...]
     context: int
     layout: Layout = "plain"
+    condition: Condition | None = None
 
     @property
     def device(self) -> torch.device:
@@ -55,9 +59,10 @@ class LanguageModel:
 
     @property
     def parameters(self) -> int:
-        return sum(p.numel() for p in self.model.parameters())
+        return self.model.num_parameters()
 
     def encoder(self, overlong: Overlong = "refuse", limit: int | None = None) -> Encoder:
+        """Reads prompts as they are; only who asks for an answer says the condition as well."""
         context = min(limit or self.context, self.context)
         return Encoder(self.tokenizer, self.end_ids, context, overlong)
 
@@ -67,39 +72,34 @@ class LanguageModel:
         model.requires_grad_(False)
         return replace(self, model=model)
 
-    def save(self, folder: Path) -> None:
-        """Write the model and the tokenizer in Hugging Face form."""
-        self.model.save_pretrained(folder)
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write the model and the tokenizer in Hugging Face form.
+
+        weights: of the whole model, where this process holds only a share of them.
+        """
+        self.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
         self.tokenizer.save_pretrained(folder)
-
-
-def resolve(name: str | Path) -> str:
-    """A run directory stands for the model in it."""
-    path = Path(name)
-    inner = path / "model"
-    if (inner / "config.json").exists():
-        return str(inner)
-    if (path / "settings.json").exists():
-        raise ModelError(f"{path} holds a run that has not finished; run its command again first.")
-    if not path.exists() and not _HUB_NAME.fullmatch(str(name)):
-        raise ModelError(f"{path}: no such folder; check the path.")
-    if path.exists() and not (path / "config.json").exists():
-        raise ModelError(
-            f"{path} is no model folder (it has no config.json); name a folder written by "
-            "save_pretrained or by `suffrage train`."
-        )
-    return str(name)
+        save_condition(self.condition, folder)
 
 
 def load(name: str | Path, device: str | torch.device | None = None) -> LanguageModel:
-    """A causal language model from a folder, a run directory or a Hugging Face name."""
+    """A causal language model from a folder, a run directory or a Hugging Face name.
+
+    A folder that holds an adapter gives the model it names with the adapter in place.
+    """
     place = resolve(name)
     if "SequenceClassification" in "".join(load_config(name).architectures or ()):
         raise ModelError(f"{name} is a reward model, which writes no text; name a language model.")
+    if is_adapter(place):
+        from suffrage.models.adapter_files import load_adapted  # it stands on this module
+
+        made = load_adapted(name, device)
+        return replace(made, condition=load_condition(place))  # its own, not that of its base
     model = from_pretrained(AutoModelForCausalLM, place, name)
     tokenizer = load_tokenizer(place, name)
     ready = model.to(device or pick_device())  # type: ignore[arg-type]
-    return describe(str(name), ready, tokenizer)
+    made = describe(str(name), ready, tokenizer)
+    return replace(made, condition=load_condition(place))
 
 
 def describe(
@@ -133,7 +133,7 @@ def from_pretrained(auto: Any, place: str, name: str | Path, **options: Any) -> 
             **options,
         )
     except Exception as error:  # whatever a damaged file makes the libraries raise
-        raise _unloadable(name, "model", error) from error
+        raise unloadable(name, "model", error) from error
     if wrong := found["mismatched_keys"]:
         weight, held, needed = next(iter(wrong))
         raise ModelError(
@@ -155,11 +155,12 @@ def load_tokenizer(place: str, name: str | Path) -> PreTrainedTokenizerBase:
             place, trust_remote_code=False
         )
     except Exception as error:  # whatever a damaged file makes the libraries raise
-        raise _unloadable(name, "tokenizer", error) from error
+        raise unloadable(name, "tokenizer", error) from error
     return tokenizer
 
 
-def _unloadable(name: str | Path, what: str, error: Exception) -> ModelError:
+def unloadable(name: str | Path, what: str, error: Exception) -> ModelError:
+    """What to say of a folder or name from which a library could not load."""
     if not Path(name).exists():
         return ModelError(
             f"{name} is no folder here, and the Hugging Face hub did not give it; check the name, "
@@ -174,10 +175,13 @@ def _unloadable(name: str | Path, what: str, error: Exception) -> ModelError:
 
 def load_config(name: str | Path) -> Any:
     """The model's configuration, without its weights."""
+    place = resolve(name)
+    if is_adapter(place) and not (Path(place) / "config.json").exists():
+        return load_config(base_of(place))
     try:
-        return AutoConfig.from_pretrained(resolve(name), trust_remote_code=False)
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
     except Exception as error:  # whatever a damaged file makes the libraries raise
-        raise _unloadable(name, "model", error) from error
+        raise unloadable(name, "model", error) from error
 
 
 def switch_off_dropout(model: torch.nn.Module) -> None:

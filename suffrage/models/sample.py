@@ -7,8 +7,9 @@ out whatever the batch size or company.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from transformers import DynamicCache
 
 from suffrage.core.errors import SettingsError
 from suffrage.core.progress import progress_bar
-from suffrage.models.forward import head_logits
+from suffrage.models.forward import has_local_attention, head_logits
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.virtual_tokens import VirtualTokens
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,29 @@ def sample(
     keys: what a prompt's random numbers are drawn from; by default its index.
     """
     names = list(keys) if keys is not None else list(range(len(prompts)))
-    # Prompts of like length share a batch, so that little is spent on padding.
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     size = max(1, sampling.batch_size // n)
     results: dict[int, list[Sample]] = {}
     with progress_bar("sampling", len(prompts)) as advance:
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
+        for part in _parts(bundle, [len(prompt) for prompt in prompts], size):
             made = _decode(
                 bundle, [prompts[i] for i in part], n, sampling, [names[i] for i in part]
             )
             results.update(zip(part, made, strict=True))
             advance(len(part))
     return [results[i] for i in range(len(prompts))]
+
+
+def _parts(bundle: LanguageModel, lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """The prompts to decode together: of like length, so that little is spent on padding.
+
+    Of one length where padding would come between virtual tokens and a window that sees them.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    alone = isinstance(bundle.model, VirtualTokens) and has_local_attention(bundle.model.config)
+    for _, together in groupby(order, key=lambda i: lengths[i] if alone else 0):
+        same = list(together)
+        for start in range(0, len(same), size):
+            yield same[start : start + size]
 
 
 @dataclass

@@ -16,6 +16,8 @@ from torch.nn.functional import logsigmoid
 
 from suffrage.objectives.answers import Answers, PairTerms
 
+TIE = 1e-5  # margins within it are ties
+
 
 def dpo_loss(
     first: Answers,
@@ -153,7 +155,11 @@ def discopop_loss(
 
 
 def pair_accuracy(margin_P: Tensor, probability_P: Tensor) -> Tensor:
-    """(P,): 1 where the margin's sign is the raters', 1/2 where either says tie, else 0."""
+    """(P,): 1 where the margin's sign is the raters', 1/2 where either says tie, else 0.
+
+    A margin that rounding explains is a tie: before the first step a policy is its reference.
+    """
+    margin_P = margin_P.masked_fill(margin_P.abs() < TIE, 0.0)
     agreement_P = margin_P.sign() * (probability_P - 0.5).sign()
     return (agreement_P + 1) / 2
 

@@ -1,18 +1,15 @@
 """Learning a reward from what raters prefer.
 
-Shape letters: P pairs, B single completions, G groups padded to K completions, C cutpoints between
-C + 1 ratings.
+Shape letters: P pairs, B single completions, G groups padded to K completions.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import logsigmoid
 
 from suffrage.objectives.rankings import plackett_luce_nll
-
-LEAST_STEP = 1e-3  # between cutpoints; single precision may lose a smaller one
 
 
 def reward_loss(
@@ -68,34 +65,6 @@ def plackett_luce_reward_loss(
     return plackett_luce_nll(score_GK, worth_GK, mask_GK) + centring * (2 * mean_G) ** 2
 
 
-def rating_loss(
-    score_B: Tensor, rating_B: Tensor, cutpoints_C: Tensor, *, centring: float = 0.0
-) -> Tensor:
-    """(B,) negative log-likelihood of ratings under proportional odds (McCullagh 1980).
-
-        P(rating <= k) = sigmoid(cut_k - r)     L = -log P(rating = k) + c r^2
-
-    rating_B: whole numbers from 1 to C + 1 (1 to 7: six cutpoints); another raises IndexError on
-    the CPU. cutpoints_C: increasing, see `increasing_cutpoints`; gradients reach them too. Scores
-    and cutpoints are known up to a common shift, which c = `centring` fixes.
-    """
-    # sg(b) - sg(a) = sg(b) sg(-a) (1 - e^(a - b)), of which no factor cancels.
-    end_1, whole_1 = cutpoints_C.new_full((1,), torch.inf), cutpoints_C.new_zeros(1)
-    level_B = rating_B.long() - 1
-    above_B = torch.cat([cutpoints_C, end_1]).index_select(0, level_B)
-    below_B = torch.cat([-end_1, cutpoints_C]).index_select(0, level_B)
-    inner = torch.log(-torch.expm1(-cutpoints_C.diff()))
-    width_B = torch.cat([whole_1, inner, whole_1]).index_select(0, level_B)
-    likelihood_B = logsigmoid(above_B - score_B) + logsigmoid(score_B - below_B) + width_B
-    return centring * score_B**2 - likelihood_B
-
-
-def increasing_cutpoints(raw_C: Tensor) -> Tensor:
-    """(C,) cutpoints from free parameters: the first, then steps of softplus(raw) + .001."""
-    steps_C = torch.cat([raw_C[:1], softplus(raw_C[1:]) + LEAST_STEP])
-    return steps_C.cumsum(0)
-
-
 def classifier_loss(score_B: Tensor, desirable_B: Tensor) -> Tensor:
     """(B,) binary cross-entropy whose logit is the reward: -log sigmoid(r) if desirable.
 
@@ -103,39 +72,6 @@ def classifier_loss(score_B: Tensor, desirable_B: Tensor) -> Tensor:
     -p log sigmoid(r) - (1 - p) log sigmoid(-r).
     """
     return _cross_entropy(score_B, desirable_B)
-
-
-def crowd_bt_loss(
-    score_first_P: Tensor,
-    score_second_P: Tensor,
-    probability_P: Tensor,
-    reliability_P: Tensor,
-    *,
-    centring: float = 0.0,
-) -> Tensor:
-    """Crowd-BT: the vote of a rater who is right with probability e (Chen et al., WSDM 2013).
-
-        D = r_first - r_second
-        q(D) = e sigmoid(D) + (1 - e) sigmoid(-D)
-        L = -p log q(D) - (1 - p) log q(-D) + c (r_first + r_second)^2
-
-    All tensors have shape (P,): here a pair is one rater's vote, p = 1 for the first, 0 for the
-    second, 1/2 a tie. e near 1/2 is noise and teaches nothing, near 0 the votes are reversed.
-    Gradients reach e too if it is learned, which asks for 0 < e < 1; as constants 0 and 1 are fine.
-    c = `centring` keeps rewards near zero, in the place of the paper's virtual node.
-    """
-    difference_P = score_first_P - score_second_P
-    for_first_P = _noisy_logsigmoid(difference_P, reliability_P)
-    for_second_P = _noisy_logsigmoid(-difference_P, reliability_P)
-    loss_P = -probability_P * for_first_P - (1 - probability_P) * for_second_P
-    return loss_P + centring * (score_first_P + score_second_P) ** 2
-
-
-def _noisy_logsigmoid(difference_P: Tensor, reliability_P: Tensor) -> Tensor:
-    """log(e sigmoid(D) + (1 - e) sigmoid(-D)), in logarithms: neither term underflows."""
-    right_P = reliability_P.log() + logsigmoid(difference_P)
-    wrong_P = torch.log1p(-reliability_P) + logsigmoid(-difference_P)
-    return torch.logaddexp(right_P, wrong_P)
 
 
 def _cross_entropy(logit: Tensor, probability: Tensor) -> Tensor:

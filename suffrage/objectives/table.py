@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from suffrage.core.errors import SettingsError, nearest
 from suffrage.objectives.distributions import aot_loss, aot_unpaired_loss, exo_loss, nca_loss
 from suffrage.objectives.labels import bco_loss, kto_loss
-from suffrage.objectives.likelihood import sft_loss
+from suffrage.objectives.likelihood import conditional_loss, sft_loss
 from suffrage.objectives.options import check_option
+from suffrage.objectives.ordinal import rating_loss
 from suffrage.objectives.pairs import (
     discopop_loss,
     dpo_loss,
@@ -26,10 +27,21 @@ from suffrage.objectives.pairs import (
 )
 from suffrage.objectives.ppo import PPOOptions
 from suffrage.objectives.rankings import listwise_dpo_loss, pro_loss, rrhf_loss
+from suffrage.objectives.raters import crowd_bt_loss
 from suffrage.objectives.reference_free import cpo_loss, orpo_loss, simpo_loss, slic_loss
 from suffrage.objectives.rewards import classifier_loss, plackett_luce_reward_loss, reward_loss
 
-View = Literal["demonstrations", "pairs", "labels", "rankings", "prompts"]
+View = Literal[
+    "demonstrations",
+    "pairs",
+    "labels",
+    "rankings",
+    "ratings",
+    "votes",
+    "comparisons",
+    "classes",
+    "prompts",
+]
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,22 @@ _ROWS = (
         classifier_loss,
         "labels",
         "2110.14168",
+        learns="reward",
+    ),
+    Objective(
+        "reward-rating",
+        "learn a reward from every rater's ratings or grades, whose steps it learns too",
+        rating_loss,
+        "ratings",
+        "McCullagh, JRSS B 1980",
+        learns="reward",
+    ),
+    Objective(
+        "reward-raters",
+        "learn a reward together with how reliable each rater is (Crowd-BT)",
+        crowd_bt_loss,
+        "votes",
+        "Chen et al., WSDM 2013",
         learns="reward",
     ),
     Objective(
@@ -256,6 +284,20 @@ _ROWS = (
         "rankings",
         "2305.18290",
         reference=True,
+    ),
+    Objective(
+        "hindsight",
+        "both answers after what raters thought of them; asked for a good one (Chain of Hindsight)",
+        sft_loss,
+        "comparisons",
+        "2302.02676",
+    ),
+    Objective(
+        "conditional",
+        "imitate every answer after the name of its class; asked for a good one",
+        conditional_loss,
+        "classes",
+        "2309.11235",
     ),
     Objective(
         "ppo",

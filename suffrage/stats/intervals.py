@@ -13,7 +13,7 @@ each cluster once, is given instead, and `note` says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -124,6 +124,31 @@ def clustered_ratio(
         return constant_estimate(value, len(sums), unit, is_share)
     low, high = percentile_interval(draws, len(sums))
     return Estimate(value=value, low=low, high=high, n=len(sums), unit=unit)
+
+
+def clustered_statistic(
+    statistic: Callable[[Floats], Floats],
+    sums_GK: Floats,
+    *,
+    undefined: str,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    unit: str = "prompts",
+) -> Estimate:
+    """Any function of sums over clusters, with a bootstrap interval over these clusters.
+
+    `statistic` maps totals (B, K) to figures (B,), at most 1 and 1 where all agree; where it gives
+    nan, `undefined` says why. When all agree everywhere the bootstrap is blind; the lower bound
+    then supposes that the share of clusters that may disagree unseen (Wilson) does so as by chance.
+    """
+    value = float(statistic(sums_GK.sum(axis=0, keepdims=True))[0])
+    if math.isnan(value):
+        return Estimate(value=None, n=len(sums_GK), unit=unit, note=undefined)
+    draws = statistic(resampled_sums(sums_GK, rounds, seed))
+    if len(sums_GK) == 1 or is_constant(draws):
+        return constant_estimate(value, len(sums_GK), unit, is_share=value > 1 - 1e-12)
+    low, high = percentile_interval(draws, len(sums_GK))
+    return Estimate(value=value, low=low, high=high, n=len(sums_GK), unit=unit)
 
 
 def constant_estimate(value: float, clusters: int, unit: str, is_share: bool) -> Estimate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from suffrage.core.errors import DataError
 from suffrage.core.records import Judgment
 from suffrage.core.results import Estimate, RatersResult, RaterSummary
 from suffrage.stats.agreement import (
-    Level,
     agreement_share,
     alpha_estimate,
     coincidences,
@@ -34,7 +34,8 @@ from suffrage.stats.intervals import (
 from suffrage.stats.odd import Share, odd_raters
 from suffrage.stats.votes import Opinion, Votes, latest, opinions, pair_votes
 
-LEVELS: dict[str, Level] = {  # of measurement, for each kind of judgment
+KindLevel = Literal["nominal", "ordinal", "interval"]
+LEVELS: dict[str, KindLevel] = {  # of measurement, for each kind of judgment
     "pair": "nominal",
     "ranking": "ordinal",
     "rating": "interval",
@@ -64,24 +65,32 @@ def raters_result(
     )
 
 
-def _alpha(judgments: Sequence[Judgment], seed: int, rounds: int) -> tuple[Estimate, Level]:
+def _alpha(judgments: Sequence[Judgment], seed: int, rounds: int) -> tuple[Estimate, KindLevel]:
     """Alpha over the commonest kind of judgment: other kinds have another scale."""
+    kind, chosen, kinds = commonest(judgments)
+    if kind == "pair":
+        estimate = _pair_alpha(pair_votes(chosen), seed, rounds)
+    else:
+        estimate = _completion_alpha(chosen, LEVELS[kind], seed, rounds)
+    if kinds > 1:
+        others = f"over the {len(chosen)} judgments by {kind} only"
+        estimate = _with_note(estimate, others)
+    return estimate, LEVELS[kind]
+
+
+def commonest(judgments: Sequence[Judgment]) -> tuple[str, list[Judgment], int]:
+    """The commonest kind of judgment, those of that kind, and how many kinds there are.
+
+    `DataError` when no judgment says anything of a completion.
+    """
     kinds = Counter(judgment.kind for judgment in judgments if judgment.kind in LEVELS)
     if not kinds:
         raise DataError(
             "no judgment of a completion was found; collect pairs, rankings, ratings, grades or "
             "thumbs first."
         )
-    kind, count = kinds.most_common(1)[0]
-    chosen = [judgment for judgment in judgments if judgment.kind == kind]
-    if kind == "pair":
-        estimate = _pair_alpha(pair_votes(chosen), seed, rounds)
-    else:
-        estimate = _completion_alpha(chosen, LEVELS[kind], seed, rounds)
-    if len(kinds) > 1:
-        others = f"over the {count} judgments by {kind} only"
-        estimate = _with_note(estimate, others)
-    return estimate, LEVELS[kind]
+    kind = kinds.most_common(1)[0][0]
+    return kind, [judgment for judgment in judgments if judgment.kind == kind], len(kinds)
 
 
 def _with_note(estimate: Estimate, note: str) -> Estimate:
@@ -89,18 +98,30 @@ def _with_note(estimate: Estimate, note: str) -> Estimate:
 
 
 def _completion_alpha(
-    judgments: Sequence[Judgment], level: Level, seed: int, rounds: int
+    judgments: Sequence[Judgment], level: KindLevel, seed: int, rounds: int
 ) -> Estimate:
     """Unit: a completion under a criterion; value: its rank in a ranking, or what it was given."""
-    given: dict[tuple[str, tuple[str, str, str]], float] = {}  # the last word of each rater
-    ranked = judgments[0].kind == "ranking"
-    for opinion in opinions(judgments):
-        for name, value in (_ranks(opinion) if ranked else opinion.scores).items():
-            given[opinion.rater, (opinion.prompt, opinion.criterion, name)] = value
+    given = values_given(judgments)
     units, total = number([unit for _, unit in given])
     values, counts = count_values(units, np.array(list(given.values())), total)
     prompts = [unit[0] for unit in dict.fromkeys(unit for _, unit in given)]
     return alpha_estimate(coincidences(counts, prompts), values, level, seed=seed, rounds=rounds)
+
+
+Unit = tuple[str, str, str]  # prompt, criterion, completion
+
+
+def values_given(judgments: Sequence[Judgment]) -> dict[tuple[str, Unit], float]:
+    """What each rater gave each completion, (rater, unit): value; their last word counts.
+
+    All judgments are of one kind; a ranking gives ranks, 1 the best.
+    """
+    given: dict[tuple[str, Unit], float] = {}
+    ranked = judgments[0].kind == "ranking"
+    for opinion in opinions(judgments):
+        for name, value in (_ranks(opinion) if ranked else opinion.scores).items():
+            given[opinion.rater, (opinion.prompt, opinion.criterion, name)] = value
+    return given
 
 
 def _ranks(opinion: Opinion) -> dict[str, float]:
@@ -118,14 +139,14 @@ def _pair_alpha(votes: Votes, seed: int, rounds: int) -> Estimate:
     Which of two completions comes first is an accident of their ids and must not matter, so the
     coincidences are averaged with those of the pairs turned round.
     """
-    counts = _choice_counts(votes)
+    counts = choice_counts(votes)
     joint = coincidences(counts, votes.prompt_I)
     values = np.array([0.0, 0.5, 1.0])
     mirrored = (joint + joint[:, ::-1, ::-1]) / 2
     return alpha_estimate(mirrored, values, "nominal", seed=seed, rounds=rounds)
 
 
-def _choice_counts(votes: Votes) -> Floats:
+def choice_counts(votes: Votes) -> Floats:
     """How many votes each item got for its second completion, a tie, its first: (I, 3)."""
     place = votes.item_V * 3 + (2 * votes.choice_V).astype(np.intp)
     counts = np.bincount(place, minlength=3 * len(votes.items))
@@ -133,7 +154,7 @@ def _choice_counts(votes: Votes) -> Floats:
 
 
 def _pair_agreement(votes: Votes, seed: int, rounds: int) -> Estimate:
-    return agreement_share(_choice_counts(votes), votes.prompt_I, seed=seed, rounds=rounds)
+    return agreement_share(choice_counts(votes), votes.prompt_I, seed=seed, rounds=rounds)
 
 
 def _summaries(
@@ -167,7 +188,7 @@ def _won_by_first(votes: Votes) -> Floats:
     return np.where(first == 1, votes.choice_V, 1 - votes.choice_V) + 0 * first
 
 
-_ALONE = "no other rater judged the same pairs"
+_ALONE = "no pair on which the other raters lean to a side"
 _NOT_SHOWN = "the order shown was not recorded"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import suffrage
 from suffrage.core.files import write_text
-from suffrage.train.loop import Metrics
+from suffrage.data.conditioning import Condition, load_condition
+from suffrage.train.optimiser import Metrics
 from suffrage.train.settings import TrainSettings
 
 CARD = """---
@@ -22,7 +23,7 @@ Trained with Suffrage {version}.
 | method | {method} |
 | from | `{model}` |
 | data | `{data}` |
-| seed | {seed} |
+| seed | {seed} |{asked}
 {metrics}
 
 The votes it was trained on are those of its raters and of nobody else; read the run's report before
@@ -40,6 +41,14 @@ def write_card(folder: Path, settings: TrainSettings, metrics: Metrics) -> None:
         model=settings.model,
         data=settings.data,
         seed=settings.seed,
+        asked=_asked(load_condition(folder)),
         metrics=rows,
     )
     write_text(folder / "README.md", text)
+
+
+def _asked(condition: Condition | None) -> str:
+    """For those who load the model without Suffrage: what it learned to answer after."""
+    if condition is None:
+        return ""
+    return f"\n| end every prompt with | {condition.english} (in Chinese {condition.chinese}) |"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from suffrage.core.errors import DataError
-from suffrage.core.records import Group, Preference, SoftPair
+from suffrage.core.records import Group, SoftPair
+from suffrage.data.chains import chain_tree
+from suffrage.data.conditioning import ASKED_AFTER, classed, compared
 from suffrage.data.encode import Branch, Encoder, Tree
+from suffrage.data.opinions import Rating
 from suffrage.data.preferences import consensus
-from suffrage.data.views import as_demonstrations, as_labels, as_pairs, as_scores
-from suffrage.objectives.table import Objective, View
+from suffrage.objectives.table import Objective
+from suffrage.train.heads import Heads
+from suffrage.train.views import Used, used_by
 
 
 @dataclass(frozen=True)
@@ -26,62 +30,51 @@ class Example:
     pairs: tuple[SoftPair, ...] = ()  # indices into the tree's branches; the preferred one first
     worth: tuple[float, ...] = ()  # of each branch, higher is better
     labels: tuple[bool, ...] = ()  # of each branch that answers this prompt: desirable or not
+    ratings: tuple[Rating, ...] = ()  # of branches
+    raters: tuple[str, ...] = ()  # whose votes the pairs are, where each pair is one rater's
+    head: int = 0  # of a model with several, the one that all this is about
+    parts: tuple[Part, ...] = ()  # for several heads: one each, and nothing in the fields above
     reference_B: Tensor | None = None  # the reference's log-probability of each branch
 
     @property
     def lengths(self) -> list[int]:
         """Scored tokens of each branch."""
-        return [len(branch.tokens) - branch.unscored for branch in self.tree.branches]
+        return [len(branch.scored) for branch in self.tree.branches]
 
 
 @dataclass(frozen=True)
-class _View:
-    """The completions a method uses, and what it is told of them, in their order."""
+class Part:
+    """What an example says to one head of the model, on some of its branches."""
 
-    used: tuple[int, ...]
-    pairs: tuple[SoftPair, ...] = ()  # indices into the group's completions
-    worth: tuple[float, ...] = ()
-    labels: tuple[bool, ...] = ()
+    branches: tuple[int, ...]
+    example: Example
 
 
-def _demonstrations(preference: Preference, method: str) -> _View:
-    return _View(as_demonstrations(preference, method))
-
-
-def _pairs(preference: Preference, method: str) -> _View:
-    pairs = as_pairs(preference, method)
-    return _View(tuple(sorted({i for pair in pairs for i in (pair.first, pair.second)})), pairs)
-
-
-def _rankings(preference: Preference, method: str) -> _View:
-    worth = as_scores(preference, method)
-    differ = len(set(worth)) > 1
-    return _View(tuple(range(len(worth))) if differ else (), worth=worth)
-
-
-def _labels(preference: Preference, method: str) -> _View:
-    labelled = as_labels(preference, method)
-    return _View(tuple(i for i, _ in labelled), labels=tuple(good for _, good in labelled))
-
-
-_VIEWS: dict[View, Callable[[Preference, str], _View]] = {
-    "demonstrations": _demonstrations,
-    "pairs": _pairs,
-    "rankings": _rankings,
-    "labels": _labels,
+_EMPTY = {
+    "demonstrations": "no completion to imitate",
+    "labels": "no completion has a label",
+    "classes": "no completion stands out as good or bad",
 }
-_EMPTY = {"demonstrations": "no completion to imitate", "labels": "no completion has a label"}
 
 
 def make_examples(
-    groups: Sequence[Group], encoder: Encoder, row: Objective, held_out_by: str = ""
+    groups: Sequence[Group],
+    encoder: Encoder,
+    row: Objective,
+    held_out_by: str = "",
+    seed: int = 0,
+    heads: Heads | None = None,
 ) -> tuple[list[Example], str]:
     """The examples, and a sentence on the groups left out (empty when there are none).
 
-    `held_out_by` names the option that held these groups out of training, if one did. Raises
-    `DataError` when every group is left out.
+    `held_out_by` names the option that held these groups out of training, if one did. The seed
+    draws the wordings, where a method tells the model how good an answer is. `heads` says which
+    judgments are for which head of the model. Raises `DataError` when every group is left out.
     """
-    made = [_example(group, encoder, row) for group in groups]
+    if heads is None:
+        made = [_example(group, encoder, row, groups, seed) for group in groups]
+    else:
+        made = [_for_heads(group, encoder, row, groups, heads) for group in groups]
     kept = [example for example in made if isinstance(example, Example)]
     left_out = Counter(reason for reason in made if isinstance(reason, str))
     note = "; ".join(f"{count} rows left out: {why}" for why, count in left_out.items())
@@ -98,18 +91,60 @@ def _nothing_left(note: str, method: str, held_out_by: str) -> DataError:
     return DataError(f"no row is left to train on: {note}; give {method} other data.")
 
 
-def _example(group: Group, encoder: Encoder, row: Objective) -> Example | str:
-    """The group as an example, or why it cannot be one."""
-    view = _VIEWS[row.view](consensus(group).preference or Preference(), row.name)
-    if not view.used:
+def _example(
+    group: Group, encoder: Encoder, row: Objective, groups: Sequence[Group], seed: int
+) -> Example | str:
+    """The group, one of `groups`, as an example, or why it cannot be one."""
+    group = consensus(group)
+    view = used_by(row, group, groups)
+    if not view.completions:
         return _EMPTY.get(row.view, "all completions tie")
-    completions = tuple(group.completions[i] for i in view.used)
-    tree = encoder.tree(Group(prompt=group.prompt, completions=completions))
-    if tree is None:
+    told = row.view in ASKED_AFTER
+    made = _told(group, encoder, view, seed) if told else _example_of(group, encoder, view)
+    return made or f"longer than {encoder.context} tokens"
+
+
+def _for_heads(
+    group: Group, encoder: Encoder, row: Objective, groups: Sequence[Group], heads: Heads
+) -> Example | str:
+    """The group on one tree for all heads, each told what its own judgments say."""
+    own = ((head, judged) for head, judged in enumerate(heads.split(group)) if judged.judgments)
+    views = {head: used_by(row, consensus(j), heads.judged(groups, head)) for head, j in own}
+    views = {head: view for head, view in views.items() if view.completions}
+    if not views:
+        return "no head has a judgment to learn from"
+    used = tuple(sorted({i for view in views.values() for i in view.completions}))
+    whole = _example_of(group, encoder, Used(used))
+    if whole is None:
         return f"longer than {encoder.context} tokens"
-    place = {index: branch for branch, index in enumerate(view.used)}
+    parts = tuple(_part(whole, used, head, view) for head, view in views.items())
+    return replace(whole, parts=parts)
+
+
+def _part(whole: Example, used: tuple[int, ...], head: int, view: Used) -> Part:
+    branches = tuple(used.index(i) for i in view.completions)
+    tree = Tree(whole.tree.trunk, tuple(whole.tree.branches[i] for i in branches))
+    return Part(branches, replace(_with_view(whole.prompt_id, tree, view), head=head))
+
+
+def _example_of(group: Group, encoder: Encoder, view: Used) -> Example | None:
+    completions = tuple(group.completions[i] for i in view.completions)
+    tree = encoder.tree(Group(prompt=group.prompt, completions=completions))
+    return None if tree is None else _with_view(group.prompt.id, tree, view)
+
+
+def _with_view(prompt_id: str, tree: Tree, view: Used) -> Example:
+    place = {index: branch for branch, index in enumerate(view.completions)}
     pairs = tuple(_oriented(pair, place) for pair in view.pairs)
-    return Example(group.prompt.id, tree, pairs, view.worth, view.labels)
+    ratings = tuple(replace(one, completion=place[one.completion]) for one in view.ratings)
+    return Example(prompt_id, tree, pairs, view.worth, view.labels, ratings, view.raters)
+
+
+def _told(group: Group, encoder: Encoder, view: Used, seed: int) -> Example | None:
+    """A branch for each pair with both its answers, or for each answer, after what it is told."""
+    pairs = compared(group.prompt, view.pairs, seed)
+    tree = chain_tree(encoder, group, pairs or classed(view.completions, view.worth))
+    return None if tree is None else Example(group.prompt.id, tree, worth=view.worth)
 
 
 def _with_strangers(examples: list[Example], context: int) -> list[Example]:
@@ -134,7 +169,8 @@ def _oriented(pair: SoftPair, place: dict[int, int]) -> SoftPair:
     first, second, p = place[pair.first], place[pair.second], pair.probability
     if p < 0.5:
         first, second, p = second, first, 1 - p
-    return SoftPair(first=first, second=second, probability=p, weight=pair.weight)
+    turned = {"first": first, "second": second, "probability": p}
+    return pair.model_copy(update=turned)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,14 @@ def add_sums(sums: Sums, found: Sums) -> None:
     for name, (value, weight) in found.items():
         before = sums.get(name, (0.0, 0.0))
         sums[name] = (before[0] + value, before[1] + weight)
+
+
+def add_up(parts: Iterable[Sums]) -> Sums:
+    """The sums of all parts together."""
+    whole: Sums = {}
+    for part in parts:
+        add_sums(whole, part)
+    return whole
 
 
 def averages(sums: Sums) -> dict[str, float]:
@@ -47,12 +57,35 @@ EVERY_METHOD = {
     "lr": "the learning rate of this step",
     "epoch": "passes over the data so far",
 }
-_NORM = {"grad_norm": "the gradient's norm before it is clipped to `--clip-norm`"}
+_STEP = {
+    "grad_norm": "the gradient's norm before it is clipped to `--clip-norm`",
+    "tokens": "tokens of the batch's prompts and answers, each prompt counted once",
+    "waste": "share of the computed tokens that is padding or, in the plain layout, a repeated "
+    "prompt",
+}
+_BESIDE = {
+    "grad_norm/model": _STEP["grad_norm"],
+    "grad_norm/beside": "the same of the few figures that are learned beside the model",
+    **{name: text for name, text in _STEP.items() if name != "grad_norm"},
+}
 _REWARD = {"reward": "mean reward of the batch's answers, before the final shift"}
 FIGURES: dict[tuple[str, str], dict[str, str]] = {
     ("language", "demonstrations"): {
         "loss": "nats per token, the mean over all answer tokens of the batch",
-        **_NORM,
+        **_STEP,
+    },
+    ("language", "comparisons"): {
+        "loss": "nats per token, the mean over all answer tokens of the batch, each answer read "
+        "after what raters thought of it",
+        **_STEP,
+    },
+    ("language", "classes"): {
+        "loss": "nats per token, the mean over all answer tokens of the batch, each times the "
+        "weight of its class",
+        "chosen_logp": "mean log-probability per token of the good answers, behind the name of "
+        "their class; 0 where the batch has none",
+        "rejected_logp": "the same of the bad answers",
+        **_STEP,
     },
     ("language", "pairs"): {
         "loss": "mean loss of the batch's pairs, each by its weight",
@@ -63,7 +96,7 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
         "rejected_reward": "the same of the other answers",
         "chosen_logp": "mean log-probability per token of the preferred answers",
         "rejected_logp": "the same of the other answers",
-        **_NORM,
+        **_STEP,
     },
     ("language", "labels"): {
         "loss": "mean loss of the batch's labelled answers",
@@ -72,7 +105,7 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
         "chosen_logp": "mean log-probability per token of the desirable answers; 0 where the batch "
         "has none",
         "rejected_logp": "the same of the undesirable answers",
-        **_NORM,
+        **_STEP,
     },
     ("language", "rankings"): {
         "loss": "mean loss of the batch's prompts",
@@ -80,7 +113,7 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
         "by the method's reward or, where it has none, by the mean log-probability of a token; "
         "equal ones count half",
         "chosen_logp": "mean log-probability per token of each prompt's best answers",
-        **_NORM,
+        **_STEP,
     },
     ("reward", "pairs"): {
         "loss": "mean loss of the batch's prompts, each the mean over its pairs",
@@ -88,20 +121,34 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
         "half",
         "margin": "mean reward of the preferred answer less that of the other",
         **_REWARD,
-        **_NORM,
+        **_STEP,
     },
     ("reward", "rankings"): {
         "loss": "mean loss of the batch's prompts",
         "accuracy": "share of the pairs within a prompt that the rewards order as the raters do; "
         "equal rewards count half",
         **_REWARD,
-        **_NORM,
+        **_STEP,
     },
     ("reward", "labels"): {
         "loss": "mean loss of the batch's prompts, each the mean over its labelled answers",
         "accuracy": "share of answers on the right side of 0: above if desirable",
         "reward": "mean reward of the batch's answers",
-        **_NORM,
+        **_STEP,
+    },
+    ("reward", "ratings"): {
+        "loss": "mean loss of the batch's prompts, each the mean over the ratings of its answers",
+        "accuracy": "share of ratings that are the likeliest under the answer's reward",
+        **_REWARD,
+        **_BESIDE,
+    },
+    ("reward", "votes"): {
+        "loss": "mean loss of the batch's prompts, each the mean over its votes",
+        "accuracy": "share of votes that the rewards agree with; ties count half",
+        "margin": "mean reward of the answer voted for less that of the other",
+        "reliability": "mean over the votes of how often their rater is taken to be right",
+        **_REWARD,
+        **_BESIDE,
     },
     ("language", "prompts"): {
         "reward": "mean score of the sampled answers, the penalty for a missing end taken off; "

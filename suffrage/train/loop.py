@@ -1,45 +1,27 @@
 """The one training loop: it takes a step function and does everything that is not the method.
 
-Learning rate, logging, progress, checkpoints, resuming and evaluation live here; a method's step
-function draws its own batch and calls `Optimiser.update`. Losses come as sums over micro-batches
-and are divided once by the count over the whole batch, so the numbers do not depend on the split.
+Logging, progress, evaluation, early stopping, checkpoints and resuming live here; a method's step
+function draws its own batch and calls `Optimiser.update`. Of several processes the first writes.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
-from suffrage.core.errors import NumericalError
+from suffrage.core.errors import SettingsError
 from suffrage.core.machine import peak_memory_mib
 from suffrage.core.progress import progress_bar
 from suffrage.core.runs import RunDirectory
 from suffrage.models.checkpoint import Checkpoints
+from suffrage.train.optimiser import LoopSettings, Metrics, Optimiser
 
-Schedule = Literal["linear", "cosine", "constant"]
-Metrics = dict[str, float]
 CHECKPOINT_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """What the loop itself needs to know."""
-
-    steps: int
-    learning_rate: float
-    schedule: Schedule = "linear"
-    warmup: float = 0.1  # share of the steps
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0
-    adam_eps: float = 1e-8
-    eval_every: int = 0  # steps; 0: at the start and the end only
-    checkpoint_every: int = 0  # steps; 0: every CHECKPOINT_SECONDS
 
 
 class Step(Protocol):
@@ -56,73 +38,6 @@ class Stateful(Protocol):
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-@dataclass
-class Optimiser:
-    """AdamW over several modules, each clipped by its own gradient norm."""
-
-    modules: Mapping[str, nn.Module]
-    settings: LoopSettings
-    adamw: torch.optim.AdamW = field(init=False)
-
-    def __post_init__(self) -> None:
-        groups = [{"params": _trainable(module)} for module in self.modules.values()]
-        self.adamw = torch.optim.AdamW(
-            groups,
-            lr=self.settings.learning_rate,
-            eps=self.settings.adam_eps,
-            weight_decay=self.settings.weight_decay,
-            fused=True,  # one pass over the weights instead of ten
-        )
-
-    def set_rate(self, step: int) -> float:
-        rate = self.settings.learning_rate * schedule_factor(step, self.settings)
-        for group in self.adamw.param_groups:
-            group["lr"] = rate
-        return rate
-
-    def update(self, loss_sums: Iterable[Tensor], count: float, where: str = "") -> Metrics:
-        """Descend along the gradient of (the sum of `loss_sums`) / count.
-
-        Raises `NumericalError` that names `where` when the loss is not finite; the weights stay.
-        """
-        self.adamw.zero_grad(set_to_none=True)
-        total = 0.0
-        for loss_sum in loss_sums:
-            (loss_sum / count).backward()
-            total += float(loss_sum.detach())
-        _check_finite("loss", total, where)
-        norms = {
-            f"grad_norm{'' if len(self.modules) == 1 else '/' + name}": float(
-                nn.utils.clip_grad_norm_(_trainable(module), self.settings.clip_norm)
-            )
-            for name, module in self.modules.items()
-        }
-        for name, norm in norms.items():
-            _check_finite(name, norm, where)
-        self.adamw.step()
-        return {"loss": total / count, **norms}
-
-
-def _check_finite(name: str, value: float, where: str) -> None:
-    if not math.isfinite(value):
-        raise NumericalError(f"the {name} is {value} {where}; lower --lr or leave these rows out")
-
-
-def _trainable(module: nn.Module) -> list[nn.Parameter]:
-    return [p for p in module.parameters() if p.requires_grad]
-
-
-def schedule_factor(step: int, settings: LoopSettings) -> float:
-    """The share of the learning rate at `step` (from 0): warm up, then decay to 0 or stay."""
-    warm = round(settings.warmup * settings.steps)
-    if step < warm:
-        return (step + 1) / warm
-    if settings.schedule == "constant":
-        return 1.0
-    done = (step - warm) / max(1, settings.steps - warm)
-    return 1 - done if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
-
-
 def train(
     run: RunDirectory,
     optimiser: Optimiser,
@@ -132,43 +47,114 @@ def train(
     evaluate: Callable[[], Metrics] | None = None,
     keeper: Stateful | None = None,
     show: str = "loss",
+    watch: Callable[[Metrics], None] = lambda metrics: None,
 ) -> Metrics:
     """Run every step that is still to do, and return the last figures logged.
 
+    show: the figure beside the progress bar; watch: also gets each row that is logged.
+
     A killed run resumes from its newest checkpoint and logs what an uninterrupted one would.
     """
-    settings = optimiser.settings
-    run.start()
-    checkpoints = Checkpoints(run.checkpoints)
-    begin = _resume(run, checkpoints, optimiser, keeper)
-    if begin == 0 and evaluate is not None:
-        run.log({"step": 0, **_evaluation(evaluate)}, {})
-    saved_at = time.monotonic()
-    with progress_bar(label, settings.steps, begin) as advance:
-        for index in range(begin, settings.steps):
-            started = time.monotonic()
-            rate = optimiser.set_rate(index)
-            metrics = {"step": index + 1, "lr": rate, **step(index)}
-            if evaluate is not None and _evaluation_due(index + 1, settings):
-                metrics.update(_evaluation(evaluate))
-            run.log(metrics, _timing(started))
-            advance(note=f"{show} {metrics.get(show, math.nan):.3f}")
-            if _checkpoint_due(index + 1, settings, saved_at):
-                state = keeper.state() if keeper else {}
-                checkpoints.save(index + 1, optimiser.modules, optimiser.adamw, state)
-                saved_at = time.monotonic()
-    return dict(run.metrics[-1]) if run.metrics else {}
+    return _Loop(run, optimiser, step, label, evaluate, keeper, show, watch).run_all()
 
 
-def _resume(
-    run: RunDirectory, checkpoints: Checkpoints, optimiser: Optimiser, keeper: Stateful | None
-) -> int:
-    state = checkpoints.load(optimiser.modules, optimiser.adamw)
-    begin = 0 if state is None else int(state["step"])
-    run.rewind(begin if begin else -1)
-    if state is not None and keeper is not None:
-        keeper.restore(state)
-    return begin
+@dataclass
+class _Loop:
+    run: RunDirectory
+    optimiser: Optimiser
+    step: Step
+    label: str
+    evaluate: Callable[[], Metrics] | None
+    keeper: Stateful | None
+    show: str
+    watch: Callable[[Metrics], None]
+
+    def __post_init__(self) -> None:
+        self.settings, self.processes = self.optimiser.settings, self.optimiser.processes
+        self.checkpoints = Checkpoints(self.run.checkpoints, self.processes)
+        if self.settings.patience and self.processes.sharded:
+            raise SettingsError("--patience needs the whole model in every process; leave it out.")
+
+    def run_all(self) -> Metrics:
+        begin = self._resume()
+        with progress_bar(self.label, self.settings.steps, begin) as advance:
+            saved_at = time.monotonic()
+            for done in range(begin + 1, self.settings.steps + 1):
+                note, stalled = self._one(done)
+                advance(note=note)
+                if stalled:
+                    break
+                if self.processes.of_first(_checkpoint_due(done, self.settings, saved_at)):
+                    self._save(done)
+                    saved_at = time.monotonic()
+        if self.settings.patience:
+            self.checkpoints.restore_best(self.optimiser.modules)
+        return self.processes.first(self._kept_row)
+
+    def _one(self, done: int) -> tuple[str, bool]:
+        """One step with what follows it; what to show of it, and whether to stop here."""
+        started = time.monotonic()
+        rate = self.optimiser.set_rate(done - 1)
+        metrics = {"step": done, "lr": rate, **self.step(done - 1)}
+        evaluated = self.evaluate is not None and _evaluation_due(done, self.settings)
+        if self.evaluate is not None and evaluated:
+            metrics.update(_evaluation(self.evaluate))
+        timing = _timing(started)
+        self._log(metrics, timing)
+        stalled = bool(evaluated and self.settings.patience and self.processes.first(self._stalled))
+        return _note(self.show, metrics, timing["seconds"]), stalled
+
+    def _resume(self) -> int:
+        """Steps that are done; before the first, evaluate the model as it was given."""
+        self.processes.first(self.run.start)
+        state = self.checkpoints.load(self.optimiser.modules, self.optimiser.adamw)
+        begin = 0 if state is None else int(state["step"])
+        self.processes.first(lambda: self.run.rewind(begin if begin else -1))
+        if state is not None and self.keeper is not None:
+            self.keeper.restore(state)
+        if begin == 0 and self.evaluate is not None:
+            self._log({"step": 0, **_evaluation(self.evaluate)}, {})
+            if self.settings.patience:
+                self.processes.first(lambda: self.checkpoints.keep_best(self.optimiser.modules))
+        return begin
+
+    def _save(self, done: int) -> None:
+        state = self.keeper.state() if self.keeper else {}
+        self.checkpoints.save(done, self.optimiser.modules, self.optimiser.adamw, state)
+
+    def _log(self, metrics: Metrics, timing: dict[str, Any]) -> None:
+        if self.processes.main:
+            self.run.log(metrics, timing)
+            self.watch(metrics)
+
+    def _stalled(self) -> bool:
+        """Keep the weights of the best evaluation so far; whether it is `patience` old."""
+        held_out = [bad for row in self.run.metrics if (bad := badness(row)) is not None]
+        age = held_out[::-1].index(min(held_out))
+        if age == 0:
+            self.checkpoints.keep_best(self.optimiser.modules)
+        return age >= self.settings.patience
+
+    def _kept_row(self) -> Metrics:
+        """The figures of the weights that are kept: the last, or the best evaluation's."""
+        rows = self.run.metrics
+        evaluated = [(bad, row) for row in rows if (bad := badness(row)) is not None]
+        if not self.settings.patience or not evaluated:
+            return dict(rows[-1]) if rows else {}
+        return dict(min(reversed(evaluated), key=lambda each: each[0])[1])
+
+
+def badness(row: Mapping[str, Any]) -> float | None:
+    """The held-out figure that early stopping wants low; None in a row without an evaluation."""
+    if "eval/reward" in row and "eval/loss" not in row:
+        return -float(row["eval/reward"])
+    return float(row["eval/loss"]) if "eval/loss" in row else None
+
+
+def _note(show: str, metrics: Metrics, seconds: float) -> str:
+    note = f"{show} {metrics.get(show, math.nan):.3f}"
+    tokens = metrics.get("tokens")
+    return f"{note}, {tokens / max(seconds, 1e-9):,.0f} tokens/s" if tokens else note
 
 
 def _evaluation(evaluate: Callable[[], Metrics]) -> Metrics:

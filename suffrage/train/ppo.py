@@ -18,25 +18,33 @@ from suffrage.core.runs import open_run
 from suffrage.data.encode import Encoder
 from suffrage.data.forest import pack, split
 from suffrage.data.read import read_prompts
+from suffrage.models.adapters import AdapterSettings, add
 from suffrage.models.forward import token_logps
-from suffrage.models.language_model import LanguageModel, load
-from suffrage.models.scalar_head import ScalarModel, from_language_model, load_reward, values
+from suffrage.models.four_bit import quantise
+from suffrage.models.language_model import LanguageModel
+from suffrage.models.processes import only_alone
+from suffrage.models.scalar_head import ScalarModel, from_language_model, values
 from suffrage.objectives.ppo import PPOOptions, policy_loss, value_loss
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches
 from suffrage.train.figures import Sums, add_sums, averages
-from suffrage.train.loop import Metrics, Optimiser, train
-from suffrage.train.rollout import Roller, Rollout, Task, reward_model
+from suffrage.train.loop import train
+from suffrage.train.optimiser import Metrics, Optimiser
+from suffrage.train.reward import find_reward
+from suffrage.train.rollout import Roller, Rollout, Task
 from suffrage.train.run import (
     Finished,
     device_of,
     finish,
+    forgotten,
+    load_given,
     loop_settings,
     recorded,
     resolved,
     split_groups,
 )
 from suffrage.train.settings import TrainSettings
+from suffrage.train.trackers import tracking
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
 
@@ -128,9 +136,13 @@ def _figures(
 def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     """Train a policy against a reward model and leave a run directory at `out`.
 
-    The reference is a copy of the policy as it is passed in; the critic starts from the reward
-    model where both share an architecture, else from the policy.
+    The reference is a copy of the policy as it is passed in, or with an adapter the policy without
+    it; the critic starts from the reward model where both share an architecture, else from the
+    policy.
     """
+    if settings.kl:
+        raise SettingsError("ppo is held near its start by --kl-coef; leave --kl out.")
+    only_alone("ppo")
     given = objective("ppo").check(settings.options)
     options = PPOOptions(**given)
     run = open_run(out, recorded(settings, asdict(options), reward=reward))
@@ -139,28 +151,36 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     set_seed(settings.seed)
     step, held_out, note = _prepare(settings, options, reward)
     evaluate = (lambda: step.evaluate(held_out)) if held_out else None
-    run = replace(run, resolved=resolved(step.roller.policy, step.optimiser))
-    metrics = train(run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward")
+    run = replace(run, resolved=resolved(step.roller.reference, step.roller.policy, step.optimiser))
+    with tracking(settings.track, run) as watch:
+        metrics = train(
+            run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward", watch=watch
+        )
     finish(run, settings, step.roller.policy, metrics)
-    return Finished(out, metrics, (note,))
+    return Finished(out, metrics, (note, *forgotten(settings)))
 
 
 def _prepare(
     settings: TrainSettings, options: PPOOptions, reward: str
 ) -> tuple[PPOStep, list[Task], str]:
     """The step function, the held-out prompts, and what the reader said of the data."""
-    policy = load(settings.model, device_of(settings.device))
-    scalar = load_reward(reward, policy.device)
+    adapter, device = settings.adapter_settings(), device_of(settings.device)
+    given = load_given(settings, adapter)
+    found = find_reward(reward, device)
+    critic = make_critic(given, found.model, settings.seed, adapter)
+    critic.model.to(device)  # type: ignore[arg-type]
+    if adapter.kind == "qlora":
+        quantise(given.model, device)
+    # The reference is copied before the first update and before a checkpoint is restored.
+    reference = given.frozen_copy() if adapter.kind == "none" else given
+    policy = add(given, adapter, settings.seed)
     encoder = policy.encoder(settings.overlong, settings.max_length)
     tasks, held_out, note = _tasks(settings, encoder, options.max_new_tokens)
-    critic = make_critic(policy, scalar, settings.seed)
     budget = settings.microbatch_tokens
-    # The reference is copied before the first update and before a checkpoint is restored.
-    reference = policy.frozen_copy()
-    roller = Roller(policy, critic, reference, reward_model(scalar), encoder, options, budget)
+    roller = Roller(policy, critic, reference, found.score, encoder, options, budget)
     batches = Batches(len(tasks), min(settings.batch_size, len(tasks)), settings.seed)
     steps = max(1, math.ceil(settings.epochs * batches.per_epoch))
-    loop = loop_settings(settings, steps, policy, adam_eps=ADAM_EPS)
+    loop = loop_settings(settings, steps, given, adam_eps=ADAM_EPS)
     optimiser = Optimiser({"policy": policy.model, "critic": critic.model}, loop)
     step = PPOStep(roller, tasks, batches, optimiser, options, settings.seed, budget)
     return step, held_out, note
@@ -198,22 +218,38 @@ def read_tasks(
     return tasks, str(report)
 
 
-def make_critic(policy: LanguageModel, reward: ScalarModel, seed: int) -> ScalarModel:
-    """A copy of the reward model where it reads the policy's tokens, else a new head."""
-    ours, theirs = policy.model.config, reward.model.config
-    same = ours.model_type == theirs.model_type and ours.vocab_size == theirs.vocab_size
-    same = same and policy.tokenizer.get_vocab() == reward.base.tokenizer.get_vocab()
-    if not same:
-        return from_language_model(policy, seed)
-    critic = reward.copy()
+def make_critic(
+    policy: LanguageModel,
+    reward: ScalarModel | None,
+    seed: int,
+    adapter: AdapterSettings = AdapterSettings(),  # noqa: B008  # frozen
+) -> ScalarModel:
+    """A copy of the reward model where there is one and it reads the policy's tokens, else a new
+    head on the policy's backbone.
+
+    With an adapter, whatever its kind, the critic is LoRA of the same rank on the weights that it
+    starts from: no copy of these is made.
+    """
+    same = reward is not None and _same_tokens(policy, reward.base)
+    start = reward if reward is not None and same else from_language_model(policy, seed)
+    if adapter.kind != "none":
+        return ScalarModel(add(start.base, replace(adapter, kind="lora", target_modules=()), seed))
+    critic = start.copy() if same else start
     critic.model.requires_grad_(True)
     return critic
+
+
+def _same_tokens(policy: LanguageModel, reward: LanguageModel) -> bool:
+    ours, theirs = policy.model.config, reward.model.config
+    same = ours.model_type == theirs.model_type and ours.vocab_size == theirs.vocab_size
+    return bool(same) and policy.tokenizer.get_vocab() == reward.tokenizer.get_vocab()
 
 
 def check_reward(reward: str | None) -> str:
     """PPO needs a reward; the sentence says where one comes from."""
     if reward is None:
         raise SettingsError(
-            "ppo needs --reward, a reward model; train one with `suffrage train reward`."
+            "ppo needs --reward, a reward model; train one with `suffrage train reward`, or name "
+            "any classifier as hf:MODEL#LABEL."
         )
     return reward

@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 
 from suffrage.core.errors import NumericalError
-from suffrage.core.records import Completion, Group, Prompt
+from suffrage.core.records import Prompt
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.data.forest import Layout, pack, split
 from suffrage.models.forward import token_logps
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.sample import Sample, Sampling, sample
-from suffrage.models.scalar_head import ScalarModel, score_trees, values
+from suffrage.models.scalar_head import ScalarModel, values
 from suffrage.objectives.ppo import PPOOptions, gae, kl_rewards, whiten
-from suffrage.train.loop import Metrics
-
-RewardFunction = Callable[[Sequence[Prompt], Sequence[Sequence[str]]], Tensor]
+from suffrage.train.optimiser import Metrics
+from suffrage.train.reward import RewardFunction
 
 
 @dataclass(frozen=True)
@@ -131,26 +130,6 @@ class Roller:
                 forest = pack([trees[i] for i in indices], layout).to(self.policy.device)
                 parts.append(function(forest).cpu())
         return torch.zeros_like(mask_BT).masked_scatter(mask_BT.bool(), torch.cat(parts))
-
-
-def reward_model(scalar: ScalarModel) -> RewardFunction:
-    """A trained reward model as a function of texts; the policy's tokenizer may be another."""
-    encoder = scalar.base.encoder(overlong="cut")
-
-    def reward(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
-        groups = [as_group(prompt, own) for prompt, own in zip(prompts, texts, strict=True)]
-        trees = [tree for group in groups if (tree := encoder.tree(group)) is not None]
-        return score_trees(scalar, trees)
-
-    return reward
-
-
-def as_group(prompt: Prompt, texts: Sequence[str]) -> Group:
-    """A prompt with bare texts as its completions."""
-    completions = tuple(
-        Completion(id=str(i), prompt_id=prompt.id, text=text) for i, text in enumerate(texts)
-    )
-    return Group(prompt=prompt, completions=completions)
 
 
 def _mask(lengths: Sequence[int]) -> Tensor:

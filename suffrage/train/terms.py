@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suffrage.data.views import BAD, GOOD
 from suffrage.objectives.answers import Answers
 from suffrage.objectives.pairs import pair_accuracy
 from suffrage.objectives.rankings import GroupTerms
-from suffrage.objectives.rewards import group_weights
 from suffrage.objectives.table import Objective
 from suffrage.train.examples import Example
 from suffrage.train.figures import Sums, of_best, ranked, weighted
@@ -34,23 +34,32 @@ class PairIndex:
     second_P: Tensor
     probability_P: Tensor
     weight_P: Tensor
+    strength_P: Tensor
     group_P: Tensor
 
 
 def index_pairs(examples: Sequence[Example], device: torch.device) -> PairIndex:
     """The examples' pairs, their branches laid end to end in the order of the examples."""
     rows = [
-        (start + pair.first, start + pair.second, pair.probability, pair.weight, number)
-        for number, (example, start) in enumerate(zip(examples, _starts(examples), strict=True))
+        (
+            start + pair.first,
+            start + pair.second,
+            pair.probability,
+            pair.weight,
+            1.0 if pair.strength is None else pair.strength,
+            number,
+        )
+        for number, (example, start) in enumerate(zip(examples, starts_of(examples), strict=True))
         for pair in example.pairs
     ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
-    kinds = (torch.long, torch.long, torch.float32, torch.float32, torch.long)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    kinds = (torch.long, torch.long, *[torch.float32] * 3, torch.long)
     made = (torch.tensor(c, dtype=k, device=device) for c, k in zip(columns, kinds, strict=True))
     return PairIndex(*made)
 
 
-def _starts(examples: Sequence[Example]) -> list[int]:
+def starts_of(examples: Sequence[Example]) -> list[int]:
+    """The place of each example's first branch in the batch."""
     starts = [0]
     for example in examples:
         starts.append(starts[-1] + len(example.tree.branches))
@@ -118,7 +127,7 @@ def _own_and_strangers(examples: Sequence[Example], device: torch.device) -> tup
     """Places of the branches with a label, and of those that answer another prompt."""
     own: list[int] = []
     strangers: list[int] = []
-    for example, start in zip(examples, _starts(examples), strict=True):
+    for example, start in zip(examples, starts_of(examples), strict=True):
         end = start + len(example.labels)
         own.extend(range(start, end))
         strangers.extend(range(end, start + len(example.tree.branches)))
@@ -145,7 +154,7 @@ def index_rankings(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(G, K) places of the branches, their worth, and a mask that is 1 on real ones."""
     width = max(len(example.worth) for example in examples)
-    rows = zip(examples, _starts(examples), strict=True)
+    rows = zip(examples, starts_of(examples), strict=True)
     place = [[start + (k if k < len(e.worth) else 0) for k in range(width)] for e, start in rows]
     worth = [[*e.worth, *[0.0] * (width - len(e.worth))] for e in examples]
     mask = [[float(k < len(e.worth)) for k in range(width)] for e in examples]
@@ -156,61 +165,24 @@ def index_rankings(
     )
 
 
+def _classes(
+    function: Any, options: dict[str, Any], examples: Sequence[Example], found: Answers
+) -> tuple[Tensor, Sums]:
+    quality_B = torch.tensor([q for e in examples for q in e.worth], device=found.logp.device)
+    return function(found, quality_B, **options).sum(), {
+        "chosen_logp": weighted(found.mean, (quality_B == GOOD).float()),
+        "rejected_logp": weighted(found.mean, (quality_B == BAD).float()),
+    }
+
+
 _LANGUAGE = {
     "demonstrations": _demonstrations,
+    "comparisons": _demonstrations,
+    "classes": _classes,
     "pairs": _pairs,
     "labels": _labels,
     "rankings": _rankings,
 }
-
-
-# ------------------------------------------------------------- a reward model's objectives
-
-
-def reward_terms(row: Objective, options: dict[str, Any]) -> Terms:
-    """What follows the forward of a reward model; each group counts as one."""
-    view = _REWARD[row.view]
-    return lambda examples, score_B: view(row.function, options, examples, score_B)
-
-
-def _reward_pairs(
-    function: Any, options: dict[str, Any], examples: Sequence[Example], score_B: Tensor
-) -> tuple[Tensor, Sums]:
-    pairs = index_pairs(examples, score_B.device)
-    first_P, second_P = score_B[pairs.first_P], score_B[pairs.second_P]
-    weight_P = group_weights(pairs.weight_P, pairs.group_P)
-    loss_P = function(first_P, second_P, pairs.probability_P, **options)
-    return (loss_P * weight_P).sum(), {
-        "accuracy": weighted(pair_accuracy(first_P - second_P, pairs.probability_P), weight_P),
-        "margin": weighted(first_P - second_P, weight_P),
-        "reward": (float(score_B.detach().sum()), len(score_B)),
-    }
-
-
-def _reward_labels(
-    function: Any, options: dict[str, Any], examples: Sequence[Example], score_B: Tensor
-) -> tuple[Tensor, Sums]:
-    label_B = torch.tensor([float(x) for e in examples for x in e.labels], device=score_B.device)
-    weight_B = torch.tensor([1 / len(e.labels) for e in examples for _ in e.labels]).to(score_B)
-    right_B = ((score_B > 0) == (label_B > 0.5)).float()
-    return (function(score_B, label_B, **options) * weight_B).sum(), {
-        "accuracy": weighted(right_B, weight_B),
-        "reward": (float(score_B.detach().sum()), len(score_B)),
-    }
-
-
-def _reward_rankings(
-    function: Any, options: dict[str, Any], examples: Sequence[Example], score_B: Tensor
-) -> tuple[Tensor, Sums]:
-    place_GK, worth_GK, mask_GK = index_rankings(examples, score_B.device)
-    score_GK = score_B[place_GK]
-    return function(score_GK, worth_GK, mask_GK, **options).sum(), {
-        "accuracy": ranked(score_GK, worth_GK, mask_GK),
-        "reward": (float(score_B.detach().sum()), len(score_B)),
-    }
-
-
-_REWARD = {"pairs": _reward_pairs, "labels": _reward_labels, "rankings": _reward_rankings}
 
 
 # ------------------------------------------------------------- what a batch counts, and figures
@@ -234,11 +206,14 @@ def count_labels(examples: Sequence[Example]) -> float:
 
 
 def count_groups(examples: Sequence[Example]) -> float:
-    return float(len(examples))
+    """A group counts once, or once for each head that it has something to say to."""
+    return float(sum(len(example.parts) or 1 for example in examples))
 
 
 _COUNTS: dict[str, Count] = {
     "demonstrations": count_tokens,
+    "comparisons": count_tokens,
+    "classes": count_tokens,
     "pairs": count_pairs,
     "labels": count_labels,
     "rankings": count_groups,

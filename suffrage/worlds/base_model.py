@@ -6,13 +6,13 @@ named by everything that made it, so a change of grammar, size or training makes
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
+from suffrage.core.cache import cache_folder
 from suffrage.core.files import build_folder
 from suffrage.core.keys import content_key
 from suffrage.core.runs import RunDirectory
@@ -20,12 +20,13 @@ from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel, describe
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches, Example
-from suffrage.train.loop import LoopSettings, Optimiser, train
+from suffrage.train.loop import train
 from suffrage.train.offline import OfflineStep, language_method
+from suffrage.train.optimiser import LoopSettings, Optimiser
 from suffrage.worlds.adaptation import World, load_world
 from suffrage.worlds.tokenizer import ASSISTANT, BEGIN, END, USER, train_tokenizer
 
-VERSION = 1  # raise when a change below makes another model from the same settings
+VERSION = 2  # raise when a change below makes another model from the same settings
 TOKENIZER_DOCUMENTS = 8000
 MICROBATCH_TOKENS = 8192
 
@@ -40,22 +41,13 @@ class BaseModelSettings:
     hidden: int = 128
     layers: int = 4
     heads: int = 4
-    documents: int = 26_000
+    documents: int = 16_000
     batch_size: int = 16
     learning_rate: float = 5e-3
 
     def key(self, world: World) -> str:
         text = world.corpus(500, self.seed) + [("", p) for p in world.passages(100, self.seed)]
         return content_key(VERSION, asdict(self), text)
-
-
-def cache_folder() -> Path:
-    """Where trained base models are kept: $SUFFRAGE_CACHE, else the user's cache folder."""
-    stated = os.environ.get("SUFFRAGE_CACHE")
-    if stated:
-        return Path(stated)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "suffrage"
 
 
 def base_model(settings: BaseModelSettings) -> tuple[Path, bool]:
@@ -83,6 +75,7 @@ def _train(settings: BaseModelSettings, world: World, run: Path) -> LanguageMode
         schedule="cosine",
         warmup=0.05,
         weight_decay=0.01,
+        adam_betas=(0.9, 0.95),  # so few steps need a shorter memory
     )
     optimiser = Optimiser({"model": model}, loop)
     method = language_method(objective("sft"), {}, bundle, MICROBATCH_TOKENS)

@@ -90,6 +90,9 @@ def test_demonstrations() -> None:
     assert as_demonstrations(Preference(labels=(False,))) == ()
 
 
+PART = Preference(pairs=VOTES.pairs[:2])
+
+
 @pytest.mark.parametrize(
     ("view", "preference", "message"),
     [
@@ -97,7 +100,7 @@ def test_demonstrations() -> None:
         (as_pairs, Preference(demonstrations=(0,)), "holds demonstrations only; use a method"),
         (as_pairs, Preference(), "holds no preference"),
         (best_versus_worst, LABELS.model_copy(update={"labels": (True, True)}), "dpo learns"),
-        (as_ranking, Preference(pairs=VOTES.pairs[:2]), "a ranking, .* completions uncompared"),
+        (as_ranking, PART, "a ranking, which needs every pair, and .* pairs only"),
         (as_ranking, LABELS, "labels of single completions"),
         (as_scores, Preference(), "no preference"),
         (as_labels, Preference(demonstrations=(0,)), "demonstrations only"),

@@ -19,6 +19,7 @@ from typing import Any
 
 from suffrage.core.files import write_text
 from suffrage.core.results import RESULTS
+from suffrage.data import conditioning, views
 from suffrage.data.readers.row import Format
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
 from suffrage.objectives import pairs, ppo, rankings
@@ -119,6 +120,8 @@ ALSO: dict[str, tuple[Callable[..., Any], ...]] = {
     "reward-ranking": (rankings.plackett_luce_nll,),
     "dpo-list": (rankings.plackett_luce_nll,),
     "dpo-norm": (pairs.dpo_loss,),
+    "hindsight": (conditioning.compared,),
+    "conditional": (views.as_qualities,),
     "ppo": (ppo.kl_rewards, ppo.gae, ppo.policy_loss, ppo.value_loss),
 }
 

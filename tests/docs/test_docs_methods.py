@@ -12,7 +12,7 @@ from commands import shell_lines, suffrage_words
 
 from suffrage.cli.main import main
 from suffrage.core.files import read_jsonl, write_jsonl
-from suffrage.core.records import Preference, SoftPair
+from suffrage.core.records import Group, Judgment, JudgmentKind, Preference, SoftPair
 from suffrage.data.read import write_groups
 from suffrage.models.scalar_head import from_language_model
 from suffrage.objectives.table import OBJECTIVES
@@ -35,12 +35,35 @@ def demo(tmp_path, monkeypatch) -> None:
     from_language_model(bundle, seed=5).base.save(folder / "reward")
     sure = Preference(pairs=(SoftPair(first=0, second=1),))
     groups = [tiny.group(f"p{i}", f"ask {i}", ("ab ab", "sea"), sure) for i in range(10)]
-    write_groups(folder / "preferences.jsonl", groups)
+    write_groups(folder / "preferences.jsonl", [voted(group) for group in groups])
+    rated = [tiny.group(f"r{i}", f"ask {i}", ("ab ab", "sea"), Preference()) for i in range(10)]
+    write_groups(tmp_path / "ratings.jsonl", [judged(group, "rating", 6) for group in rated])
     shown = Preference(demonstrations=(0,))
     shows = [tiny.group(f"d{i}", f"say {i}", ("ab",), shown) for i in range(10)]
     write_groups(folder / "demonstrations.jsonl", shows)
     write_jsonl(folder / "prompts.jsonl", ({"id": i, "prompt": f"why {i}?"} for i in range(10)))
     monkeypatch.chdir(tmp_path)
+
+
+def voted(group: Group) -> Group:
+    """Someone prefers the first answer, which is what the group's preference says."""
+    names = tuple(completion.id for completion in group.completions)
+    return judged(group, "pair", "a", names)
+
+
+def judged(
+    group: Group, kind: JudgmentKind, value: str | int, names: tuple[str, ...] | None = None
+) -> Group:
+    """The group with one judgment, of these completions or of the first."""
+    one = Judgment(
+        id="j",
+        prompt_id=group.prompt.id,
+        rater="Mei",
+        kind=kind,
+        value=value,
+        completions=names or (group.completions[0].id,),
+    )
+    return group.model_copy(update={"judgments": (one,)})
 
 
 def example(name: str) -> list[str]:

@@ -138,6 +138,63 @@ def test_a_language_model_is_no_reward_model(tmp_path):
         load_reward(tiny.saved(tmp_path / "lm"), CPU)
 
 
+HEADS = ("helpful", "honest", "harmless")
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def three(request: pytest.FixtureRequest, tmp_path) -> ScalarModel:
+    """A model of three heads with offsets of their own, saved under `model`."""
+    made = from_language_model(tiny.bundle(request.param), seed=6, heads=HEADS)
+    setattr(made.model.config, OFFSET, [0.25, -1.5, 2.0])
+    made.base.save(tmp_path / "model")
+    return made
+
+
+@torch.no_grad()
+def test_several_heads_are_labels_that_anyone_can_read(three, tmp_path):
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    assert theirs.config.id2label == dict(enumerate(HEADS))
+    found = score_trees(three, TREES)
+    assert found.shape == (6, 3)
+    for path, score in zip(paths(), found, strict=True):
+        logits = theirs(torch.tensor([path])).logits[0]
+        expected = [logit - by for logit, by in zip(logits.tolist(), (0.25, -1.5, 2), strict=True)]
+        assert score.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_head_is_taken_by_name_or_number_and_the_bare_name_is_the_mean_of_all(three, tmp_path):
+    all_B3 = score_trees(three, TREES)
+    wanted = {"#honest": all_B3[:, 1], "#2": all_B3[:, 2], "": all_B3.mean(1)}
+    for name, expected_B in wanted.items():
+        loaded = load_reward(f"{tmp_path / 'model'}{name}", CPU)
+        torch.testing.assert_close(score_trees(loaded, TREES), expected_B, rtol=1e-4, atol=1e-5)
+        assert loaded.heads == ()
+        assert loaded.model.config.num_labels == 1
+        assert values(loaded, pack(TREES)).dim() == 1  # a critic can start from it
+
+
+def test_a_taken_head_can_be_saved_as_a_reward_model_of_its_own(three, tmp_path):
+    load_reward(f"{tmp_path / 'model'}#harmless", CPU).base.save(tmp_path / "own")
+    found = score_trees(load_reward(tmp_path / "own", CPU), TREES)
+    torch.testing.assert_close(found, score_trees(three, TREES)[:, 2], rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_head_is_answered_with_those_there_are(three, tmp_path):
+    with pytest.raises(ModelError, match=r"has no head 'kind'; it has helpful, honest, harmless\."):
+        load_reward(f"{tmp_path / 'model'}#kind", CPU)
+    from_language_model(tiny.bundle(), seed=6).base.save(tmp_path / "one")
+    with pytest.raises(ModelError, match=r"one has no head 'kind'; it has one, .*one\."):
+        load_reward(f"{tmp_path / 'one'}#kind", CPU)
+
+
+def test_a_classifier_of_classes_is_no_reward_model_but_one_label_of_it_can_serve(tmp_path):
+    config = tiny.model().config
+    config.num_labels = 2
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"or name one of its labels as hf:.*#LABEL\."):
+        load_reward(tmp_path, CPU)
+
+
 def test_a_family_without_classifiers_is_refused_in_a_sentence():
     with pytest.raises(ModelError, match="GraniteForCausalLM has no sequence classifier"):
         from_language_model(tiny.bundle("granite"), seed=0)

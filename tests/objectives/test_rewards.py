@@ -14,13 +14,12 @@ from torch import Tensor
 
 from suffrage.objectives.answers import Answers
 from suffrage.objectives.likelihood import sft_loss
+from suffrage.objectives.ordinal import increasing_cutpoints, rating_loss
+from suffrage.objectives.raters import crowd_bt_loss
 from suffrage.objectives.rewards import (
     classifier_loss,
-    crowd_bt_loss,
     group_weights,
-    increasing_cutpoints,
     plackett_luce_reward_loss,
-    rating_loss,
     reward_loss,
 )
 
@@ -141,88 +140,11 @@ def test_a_ranking_of_two_rewards_is_a_pair():
     assert ranked.item() == pytest.approx(pair.item())
 
 
-CUTPOINTS = column(-1.1, 0.4, 2.3)
-
-
-@pytest.mark.parametrize(
-    ("rating", "expected"),
-    [
-        (1, 1.952978),  # -log sg(-1.8)
-        (2, 1.259815),  # -log(sg(-.3) - sg(-1.8)) = -log(.425557 - .141851)
-        (3, 0.900268),  # -log(sg(1.6) - sg(-.3)) = -log(.832018 - .425557)
-        (4, 1.783901),  # -log sg(-1.6)
-    ],
-)
-def test_a_rating_falls_between_its_cutpoints(rating, expected):
-    loss = rating_loss(column(0.7), torch.tensor([rating]), CUTPOINTS, centring=0.05)
-    assert loss.item() == pytest.approx(expected + 0.05 * 0.49, abs=2e-6)
-
-
-@given(st.floats(-30, 30), st.floats(-9, 9))
-def test_the_probabilities_of_all_ratings_add_up_to_one_and_know_no_zero(score, shift):
-    score_B, rating_B = column(score).expand(4), torch.arange(1, 5)
-    loss_B = rating_loss(score_B, rating_B, CUTPOINTS)
-    assert (-loss_B).exp().sum().item() == pytest.approx(1)
-    moved_B = rating_loss(score_B + shift, rating_B, CUTPOINTS + shift)
-    assert moved_B.tolist() == pytest.approx(loss_B.tolist(), rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("rating", [0, 5])
-def test_a_rating_outside_the_cutpoints_is_refused(rating):
-    with pytest.raises(IndexError):
-        rating_loss(column(0.7), torch.tensor([rating]), CUTPOINTS)
-
-
-def test_cutpoints_increase_by_softplus_of_what_is_free():
-    # log(1 + e^.4) = .913015, log(1 + e^-1.3) = .241008
-    found = increasing_cutpoints(column(-0.7, 0.4, -1.3))
-    first, second = -0.7 + 0.913015 + 0.001, 0.241008 + 0.001
-    assert found.tolist() == pytest.approx([-0.7, first, first + second], abs=2e-6)
-
-
-def test_cutpoints_increase_even_where_softplus_vanishes_in_single_precision():
-    raw = torch.tensor([3.0, -200, -200, 200, -200, -200]).requires_grad_()
-    cutpoints = increasing_cutpoints(raw)
-    loss_B = rating_loss(torch.zeros(7), torch.arange(1, 8), cutpoints)
-    loss_B.sum().backward()
-    assert (cutpoints.diff() > 0).all()
-    assert loss_B.isfinite().all()
-    assert raw.grad is not None
-    assert raw.grad.isfinite().all()
-
-
 def test_a_classifier_shares_its_loss_between_the_labels():
     # -log sg(.9) = .341154, -log sg(-.9) = 1.241154
     loss_B = classifier_loss(column(0.9, 0.9, 0.9), column(1, 0, 0.3))
     expected = [0.341154, 1.241154, 0.3 * 0.341154 + 0.7 * 1.241154]
     assert loss_B.tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_published_check_of_crowd_bt():
-    loss = crowd_bt_loss(column(1.1), column(0.4), column(1.0), column(0.8))
-    assert loss.item() == pytest.approx(0.509306, abs=1e-6)
-
-
-def test_crowd_bt_worked_by_hand_with_every_constant_in_use():
-    # D = 1.1, sg = .750260: .7 * .75026 + .3 * .24974 = .600104, -log .510652, -log(1 - q) .916551
-    loss = crowd_bt_loss(column(1.3), column(0.2), column(0.6), column(0.7), centring=0.05)
-    expected = 0.6 * 0.510652 + 0.4 * 0.916551 + 0.05 * 1.5**2
-    assert loss.item() == pytest.approx(expected, abs=2e-6)
-
-
-def test_raters_who_are_always_right_wrong_or_guess():
-    scores = column(1.3), column(-0.4), column(0.8)
-    right, wrong, guess = (crowd_bt_loss(*scores, column(e)).item() for e in (1, 0, 0.5))
-    assert right == pytest.approx(reward_loss(*scores).item())
-    assert wrong == pytest.approx(reward_loss(scores[1], scores[0], scores[2]).item())
-    assert guess == pytest.approx(math.log(2))
-
-
-@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0, 1), st.floats(0.01, 0.99))
-def test_a_reversed_rater_says_the_same_with_reversed_votes(a, b, p, e):
-    there = crowd_bt_loss(column(a), column(b), column(p), column(e))
-    back = crowd_bt_loss(column(a), column(b), column(1 - p), column(1 - e))
-    assert there.item() == pytest.approx(back.item(), rel=1e-9, abs=1e-9)
 
 
 def test_every_gradient_is_that_of_finite_differences():
@@ -248,7 +170,7 @@ def test_every_gradient_is_that_of_finite_differences():
 def test_extremes_stay_finite_in_single_precision(far):
     score = torch.tensor([far, -far]).requires_grad_()
     p, rating, group = torch.tensor([1.0, 0.4]), torch.tensor([1, 3]), torch.ones(1, 2)
-    cutpoints = CUTPOINTS.float().requires_grad_()
+    cutpoints = torch.tensor([-1.1, 0.4, 2.3]).requires_grad_()
     certain = torch.tensor([0.0, 1.0])
     loss = torch.cat(
         [

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from suffrage.stats.agreement import (
     Level,
     agreement_share,
+    alpha_value,
     coincidences,
     krippendorff_alpha,
     value_counts,
@@ -25,11 +26,12 @@ WORKED_EXAMPLE = [
     [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
 ]
-LEVELS: list[Level] = ["nominal", "ordinal", "interval"]
+LEVELS: list[Level] = ["nominal", "ordinal", "interval", "ratio"]
 
 
 @pytest.mark.parametrize(
-    ("level", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)]
+    ("level", "published"),
+    [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849), ("ratio", 0.797)],
 )
 def test_alpha_of_krippendorffs_worked_example(level: Level, published: float) -> None:
     estimate = krippendorff_alpha(WORKED_EXAMPLE, level)
@@ -62,19 +64,33 @@ def test_coincidences_of_krippendorffs_worked_example() -> None:
     ratings=arrays(
         np.float64,
         st.tuples(st.integers(2, 5), st.integers(2, 8)),
-        elements=st.sampled_from([np.nan, -1.5, 0, 2, 3, 7]),
+        elements=st.sampled_from([np.nan, 0, 1.5, 2, 3, 7]),
     ),
     level=st.sampled_from(LEVELS),
 )
 def test_alpha_equals_the_krippendorff_package(ratings: np.ndarray, level: Level) -> None:
     paired = ratings[:, (~np.isnan(ratings)).sum(axis=0) > 1]
     estimate = krippendorff_alpha(ratings, level, rounds=2)
+    alone = alpha_value(ratings, level)
     if len(np.unique(paired[~np.isnan(paired)])) < 2:
         assert estimate.value is None
         assert estimate.note
+        assert np.isnan(alone)
     else:
         expected = krippendorff.alpha(reliability_data=paired, level_of_measurement=level)
         assert estimate.value == pytest.approx(expected, abs=1e-9)
+        assert alone == pytest.approx(expected, abs=1e-9)
+
+
+def test_whole_and_broken_values_are_numbered_alike() -> None:
+    ratings = np.array([[-2, 5, 900_000, np.nan], [5, 5, -2, 3]])
+    for scale in (1, 0.37):  # sorted where far apart or broken
+        values, counts = value_counts(ratings * scale)
+        assert values == pytest.approx(np.array([-2, 3, 5, 900_000]) * scale)
+        assert counts.tolist() == [[1, 0, 1, 0], [0, 0, 2, 0], [1, 0, 0, 1], [0, 1, 0, 0]]
+    values, counts = value_counts([[-2, 7, 7], [3, np.nan, -2]])
+    assert values.tolist() == [-2, 3, 7]
+    assert counts.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 1]]
 
 
 def test_alpha_is_undefined_with_one_value_and_says_so() -> None:

@@ -118,7 +118,7 @@ def test_what_is_unknown_is_none_and_says_why() -> None:
     writer = judgment("demonstration", "answer", rater="Dee", prompt_id="q")
     raters = by_name(raters_result([*table({"Ann": "a", "Bob": "a"}), lonely, writer]))
     assert raters["小明"].reliability.value is None
-    assert "no other rater" in raters["小明"].reliability.note
+    assert "no pair on which the other raters lean" in raters["小明"].reliability.note
     assert raters["Ann"].first_shown.value is None
     assert "not recorded" in raters["Ann"].first_shown.note
     assert raters["Dee"].judgments == 1

@@ -10,7 +10,8 @@ from torch import nn
 
 from suffrage.core.errors import NumericalError
 from suffrage.core.runs import RunDirectory, open_run
-from suffrage.train.loop import LoopSettings, Optimiser, schedule_factor, train
+from suffrage.train.loop import badness, train
+from suffrage.train.optimiser import LoopSettings, Optimiser, schedule_factor
 
 
 def factors(schedule: str, steps: int = 10, warmup: float = 0.2) -> list[float]:
@@ -152,3 +153,71 @@ def test_a_loop_that_had_ended_only_reads_its_last_row(run):
     run_loop(run, steps=4)
     assert run_loop(run, steps=4).seen == []
     assert [row["step"] for row in run.metrics] == [0, 1, 2, 3, 4]
+
+
+@dataclass
+class Falling:
+    """A step that takes 1 from a weight of 9, held out against a given loss for each value."""
+
+    losses: dict[int, float]
+    fail_at: int = -1
+
+    def __post_init__(self) -> None:
+        self.layer = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.layer.weight, 9.0)
+
+    def __call__(self, step: int) -> dict[str, float]:
+        if step == self.fail_at:
+            raise KeyboardInterrupt
+        with torch.no_grad():
+            self.layer.weight -= 1
+        return {"loss": 0.0}
+
+    def evaluate(self) -> dict[str, float]:
+        return {"loss": self.losses[round(self.layer.weight.item())]}
+
+    def train(self, run: RunDirectory, **changes) -> dict[str, float]:
+        settings = LoopSettings(
+            **{"steps": 8, "learning_rate": 0.1, "eval_every": 1, "checkpoint_every": 2, **changes}
+        )
+        optimiser = Optimiser({"model": self.layer}, settings)
+        return train(run, optimiser, self, label="test", evaluate=self.evaluate)
+
+
+LOSSES = {9: 4.0, 8: 3.0, 7: 3.5, 6: 2.0, 5: 2.5, 4: 2.0, 3: 1.0, 2: 1.0, 1: 0.5}
+
+
+@pytest.mark.parametrize(("patience", "last", "best"), [(0, 8, 1), (1, 2, 8), (2, 8, 1), (3, 8, 1)])
+def test_it_stops_after_so_many_evaluations_without_a_better_one(run, patience, last, best):
+    step = Falling(LOSSES)
+    figures = step.train(run, patience=patience)
+    assert run.metrics[-1]["step"] == last
+    assert step.layer.weight.item() == best
+    assert figures["eval/loss"] == LOSSES[best]
+
+
+def test_when_nothing_helps_the_model_stays_as_given(run):
+    step = Falling(dict.fromkeys(range(10), 2.0) | {9: 1.5})
+    figures = step.train(run, patience=3)
+    assert run.metrics[-1]["step"] == 3
+    assert step.layer.weight.item() == 9
+    assert figures == {"step": 0, "eval/loss": 1.5}
+
+
+@pytest.mark.parametrize("fail_at", [1, 4, 5])
+def test_a_stop_is_the_same_after_an_interruption(tmp_path, run, fail_at):
+    losses = {9: 4.0, 8: 3.0, 7: 3.5, 6: 2.0, 5: 2.5, 4: 2.2, 3: 2.1, 2: 1.0, 1: 0.5}
+    whole = Falling(losses).train(run, patience=3)
+    other = open_run(tmp_path / "other", {})
+    with pytest.raises(KeyboardInterrupt):
+        Falling(losses, fail_at).train(other, patience=3)
+    resumed = Falling(losses)
+    assert resumed.train(other, patience=3) == whole
+    assert resumed.layer.weight.item() == 6
+    assert other.metrics == run.metrics
+
+
+def test_a_reward_is_to_rise():
+    assert badness({"step": 2, "eval/reward": 0.25}) == -0.25
+    assert badness({"step": 2, "eval/reward": 0.25, "eval/loss": 3.0}) == 3
+    assert badness({"step": 2, "loss": 3.0}) is None

@@ -8,21 +8,24 @@ from dataclasses import dataclass, replace
 import pytest
 import tiny
 import torch
-from ten_groups import groups
+from ten_groups import groups, judged
 from torch import Tensor, nn
 
+from suffrage.data.encode import Branch, Tree
 from suffrage.models.scalar_head import from_language_model
 from suffrage.objectives.table import OBJECTIVES, objective
+from suffrage.train.beside import make_beside
 from suffrage.train.examples import Batches, Example, make_examples
-from suffrage.train.loop import LoopSettings, Optimiser
+from suffrage.train.figures import Sums, averages
 from suffrage.train.offline import (
     Method,
     OfflineStep,
     language_method,
     loss_sums,
     reward_method,
-    with_reference,
 )
+from suffrage.train.optimiser import LoopSettings, Optimiser
+from suffrage.train.reference import with_reference
 
 METHODS = tuple(row.name for row in OBJECTIVES.values() if row.view != "prompts")
 
@@ -64,11 +67,16 @@ def make(name: str, family: str = "llama", dtype: torch.dtype = torch.float64, *
     bundle.model.to(dtype)
     row = objective(name)
     options = row.check(options)
-    examples, _ = make_examples(groups(10), bundle.encoder(), row)
+    data = judged(10) if row.view in ("ratings", "votes") else groups(10)
+    examples, _ = make_examples(data, bundle.encoder(), row)
     if row.learns == "reward":
         scalar = from_language_model(bundle, seed=3)
         scalar.model.to(dtype)
-        return Case(scalar.model, examples, reward_method(row, options, scalar, 200))
+        beside = make_beside(row, options, examples)
+        method = reward_method(row, options, scalar, 200, beside)
+        if beside is None:
+            return Case(scalar.model, examples, method)
+        return Case(nn.ModuleList([scalar.model, beside.to(dtype)]), examples, method)
     if row.reference:
         examples = with_reference(bundle.frozen_copy(), examples, 200)
     return Case(bundle.model, examples, language_method(row, options, bundle, 200))
@@ -106,6 +114,7 @@ def test_a_step_moves_the_weights_alike_whatever_the_budget(name):
         method = make(name, "gpt2")
         disturb(method)
         figures = method.step(tokens=budget)(0)
+        figures.pop("waste")  # the one figure that tells how a batch was cut up
         moved.append(
             (figures, torch.cat([p.detach().flatten() for p in method.module.parameters()]))
         )
@@ -210,3 +219,17 @@ def test_figures_are_exact_over_a_set_in_parts():
         whole = method.step(tokens=10**6).evaluate(method.examples)
         parts = method.step(tokens=1).evaluate(method.examples)
     assert parts == pytest.approx(whole, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("layout", "computed"),
+    [("forest", 2 * 12), ("plain", 3 * 9)],  # rows times their length
+)
+def test_waste_is_what_no_tree_needed(layout, computed):
+    large = Tree([5] * 5, (Branch([6] * 3), Branch([7] * 4)))  # 12 tokens, paths of 8 and 9
+    small = Tree([8] * 4, (Branch([9] * 2),))  # 6 tokens, one path
+    case = make("sft")
+    found: Sums = {}
+    examples = [Example("a", large), Example("b", small)]
+    list(loss_sums(case.with_packing(layout, 100), examples, found))
+    assert averages(found)["waste"] == pytest.approx((computed - 18) / computed)

@@ -73,8 +73,8 @@ def killed(moment: str, settings: TrainSettings, reward: str, out: Path) -> None
 
 
 def state(out: Path) -> tuple[bytes, dict[str, torch.Tensor]]:
-    weights = load_file(out / "model" / "model.safetensors")
-    return (out / "metrics.jsonl").read_bytes(), weights
+    [weights] = (out / "model").glob("*.safetensors")
+    return (out / "metrics.jsonl").read_bytes(), load_file(weights)
 
 
 def compare(out: Path, train: Callable[[Path], object], tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from suffrage.models.language_model import LanguageModel, load
 from suffrage.models.scalar_head import from_language_model, load_reward, score_trees
 from suffrage.objectives.ppo import PPOOptions
 from suffrage.train.examples import Batches
-from suffrage.train.loop import LoopSettings, Optimiser
+from suffrage.train.optimiser import LoopSettings, Optimiser
 from suffrage.train.ppo import PPOStep, check_reward, make_critic, read_tasks, train_ppo
-from suffrage.train.rollout import Roller, Task, _explained, as_group, reward_model
+from suffrage.train.reward import as_group, reward_model
+from suffrage.train.rollout import Roller, Task, _explained
 
 PROMPTS = [
     Prompt(id=f"p{i}", content=text) for i, text in enumerate(["the sea", "中", "ab", "q: "])

@@ -1,4 +1,4 @@
-"""Reader of several answers to a prompt with ranks, an order, scores or comparisons."""
+"""Reader of several answers to a prompt with ranks, an order, scores, upvotes or comparisons."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from suffrage.data.readers.row import (
     number,
     prompt_of,
 )
+from suffrage.data.readers.upvotes import scores_of_votes
 
-GIVEN = ("ranks", "ranking", "scores", "comparisons")
+GIVEN = ("ranks", "ranking", "scores", "upvotes", "comparisons")
 VERDICTS = ("a", "b", "tie")
 
 
@@ -45,6 +46,9 @@ def _preference(row: Row, size: int) -> Preference:
         views["ranks"] = _ranks(row["ranks"])
     if row.get("scores") is not None:
         views["scores"] = tuple(number(one, "scores") for one in items(row["scores"], "scores"))
+    if row.get("upvotes") is not None and "scores" not in views:
+        upvotes = items(row["upvotes"], "upvotes")
+        views["scores"] = scores_of_votes(upvotes, row.get("accepted"))
     if row.get("comparisons") is not None:
         views["pairs"] = [_compared(one) for one in items(row["comparisons"], "comparisons")]
     try:

@@ -6,12 +6,14 @@ any format whose fields are a subset of its own.
 
 from __future__ import annotations
 
-from suffrage.data.readers import answers, native, preferences, prompts, rankings, stance
+from suffrage.data.readers import answers, native, preferences, prompts, rankings, stance, upvotes
 from suffrage.data.readers.row import Format
 
 GROUP_FORMATS: tuple[Format, ...] = (
     native.GROUPS,
     rankings.RANKED,
+    upvotes.STACK_EXCHANGE,
+    upvotes.THREAD,
     stance.STANCE,
     preferences.EXPLICIT,
     preferences.SHAREGPT,

@@ -53,7 +53,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (ROW, "has no ranks or ranking or scores or comparisons"),
+        (ROW, "has no ranks or ranking or scores or upvotes or comparisons"),
         (ROW | {"ranks": [1, 2]}, "2 ranks for 4 completions"),
         (ROW | {"ranks": [1, 2, 3, "4"]}, "ranks holds text where a number should be"),
         (ROW | {"ranks": [1, 2, 3, NAN]}, "not finite"),

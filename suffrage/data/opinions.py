@@ -1,0 +1,70 @@
+"""What each rater said, one by one, for methods that do not learn from the consensus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from suffrage.core.records import GRADES, RATINGS, Group, Judgment, Preference, SoftPair
+from suffrage.data.views import preferred_first, refuse
+from suffrage.stats.votes import latest, pair_votes, scores_of
+
+Scale = Literal["rating", "grade"]
+LEVELS: dict[Scale, int] = {"rating": len(RATINGS), "grade": len(GRADES)}  # of each scale
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A completion (its place) and how good one rater found it: 1 is the worst of the scale."""
+
+    completion: int
+    scale: Scale
+    level: int
+
+
+def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:
+    """Every rater's ratings (1 to 7) and grades (D is 1, A is 4); else scores that are ratings.
+
+    A mean would hide that raters differ, and most means are no whole number, so each rating stands
+    for itself. Scores of data without judgments are taken for one rater's ratings where all are
+    whole numbers from 1 to 7. `ViewError` where there is none of these.
+    """
+    place = {completion.id: index for index, completion in enumerate(group.completions)}
+    found = tuple(
+        Rating(place[name], judgment.kind, int(level))  # type: ignore[arg-type]
+        for judgment in _last_ratings(group)
+        for name, level in scores_of(judgment).items()
+    )
+    return found or _scores_as_ratings(group, method)
+
+
+def _last_ratings(group: Group) -> list[Judgment]:
+    """A rater's last word on a completion counts."""
+    rated = (judgment for judgment in latest(group.judgments) if judgment.kind in LEVELS)
+    return list({(j.rater, j.criterion, j.kind, j.completions): j for j in rated}.values())
+
+
+def _scores_as_ratings(group: Group, method: str) -> tuple[Rating, ...]:
+    preference = group.preference or Preference()
+    scores = preference.scores or ()
+    if not scores or not all(score in RATINGS for score in scores):
+        refuse(preference, "ratings (whole numbers from 1 to 7, or grades from A to D)", method)
+    return tuple(Rating(place, "rating", int(score)) for place, score in enumerate(scores))
+
+
+def as_votes(group: Group, method: str = "this method") -> tuple[tuple[str, SoftPair], ...]:
+    """(rater, pair) for each rater's vote on two completions; 1/2 is a tie.
+
+    Judgments of every kind vote (`suffrage.stats.votes`). Pairs without raters are no votes:
+    `ViewError` where there are no others.
+    """
+    place = {completion.id: index for index, completion in enumerate(group.completions)}
+    votes = pair_votes(group.judgments)
+    cast = zip(votes.rater_V, votes.item_V, votes.choice_V, strict=True)
+    found = []
+    for rater, item, choice in cast:
+        first, second = (place[name] for name in votes.items[item][2:])
+        found.append((votes.raters[rater], preferred_first(first, second, float(choice))))
+    if not found:
+        refuse(group.preference or Preference(), "votes whose raters are known", method)
+    return tuple(found)

@@ -1,0 +1,79 @@
+"""Every rater's own ratings and votes, and refusals where there are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from suffrage.core.records import Completion, Group, Judgment, Preference, Prompt, SoftPair
+from suffrage.data.opinions import Rating, as_ratings, as_votes
+from suffrage.data.views import ViewError
+
+COMPLETIONS = tuple(Completion(id=name, prompt_id="p", text=name) for name in ("x", "y", "z"))
+
+
+def judged(*said: tuple[str, str, object, tuple[str, ...]], **changes: object) -> Group:
+    judgments = [
+        Judgment(
+            id=f"j{number}", prompt_id="p", rater=rater, kind=kind, value=value, completions=names
+        )
+        for number, (rater, kind, value, names) in enumerate(said)
+    ]
+    return Group(
+        prompt=Prompt(id="p", content="say"),
+        completions=COMPLETIONS,
+        judgments=judgments,
+        **changes,
+    )
+
+
+def test_each_rating_stands_for_itself_and_grades_are_a_scale_of_their_own():
+    group = judged(
+        ("Ann", "rating", 6, ("y",)),
+        ("Bob", "rating", 3, ("y",)),
+        ("Bob", "grade", "A", ("x",)),
+        ("Cid", "grade", "D", ("z",)),
+        ("Cid", "thumb", "up", ("z",)),
+    )
+    assert as_ratings(group) == (
+        Rating(1, "rating", 6),
+        Rating(1, "rating", 3),
+        Rating(0, "grade", 4),
+        Rating(2, "grade", 1),
+    )
+
+
+def test_a_raters_last_word_on_a_completion_counts():
+    twice = judged(("Ann", "rating", 2, ("x",)), ("Ann", "rating", 5, ("x",)))
+    assert as_ratings(twice) == (Rating(0, "rating", 5),)
+    first, second = twice.judgments
+    corrected = second.model_copy(update={"completions": ("y",), "supersedes": first.id})
+    moved = twice.model_copy(update={"judgments": (first, corrected)})
+    assert as_ratings(moved) == (Rating(1, "rating", 5),)
+
+
+def test_scores_that_can_be_ratings_are_one_raters():
+    whole = judged(preference=Preference(scores=(7, 1, 4)))
+    assert as_ratings(whole) == tuple(Rating(i, "rating", s) for i, s in enumerate((7, 1, 4)))
+    told = r"reward-rating learns from ratings \(whole numbers from 1 to 7, .*holds scores only"
+    for scores in ((7, 1, 4.5), (0, 1, 2), (8, 1, 1)):
+        with pytest.raises(ViewError, match=told):
+            as_ratings(judged(preference=Preference(scores=scores)), "reward-rating")
+
+
+def test_votes_keep_their_raters_and_the_preferred_comes_first():
+    group = judged(
+        ("Ann", "pair", "b", ("x", "y")),
+        ("Bob", "pair", "tie", ("y", "x")),
+        ("Cid", "ranking", (("z",), ("x",)), ("x", "z")),
+    )
+    assert as_votes(group) == (
+        ("Ann", SoftPair(first=1, second=0)),
+        ("Bob", SoftPair(first=0, second=1, probability=0.5)),
+        ("Cid", SoftPair(first=2, second=0)),
+    )
+
+
+def test_pairs_without_raters_are_no_votes():
+    pairs = judged(preference=Preference(pairs=(SoftPair(first=0, second=1),)))
+    with pytest.raises(ViewError, match=r"learns from votes whose raters are known, .* pairs only"):
+        as_votes(pairs)

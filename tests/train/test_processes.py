@@ -1,0 +1,157 @@
+"""Two processes on the CPU: the same run as one, and carried on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from suffrage.core.runs import RunDirectory
+from suffrage.data.forest import deal
+from suffrage.models.processes import ALONE
+from suffrage.train.run import train_offline
+from suffrage.train.settings import TrainSettings
+
+TESTS = Path(__file__).parents[1]
+# The launcher has no option for several processes of one CPU; without a GPU this starts them.
+LAUNCH = (
+    *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+    *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
+    *("--main_process_port", "0"),  # a free one: tests run side by side
+)
+
+# Runs every settings file it is given; where told so, it dies as a whole after step 4 is logged.
+SCRIPT = """
+import os, signal, sys
+import tiny  # as many threads as the other runs have
+from pathlib import Path
+from suffrage.core import runs
+from suffrage.train.run import train_offline
+from suffrage.train.settings import TrainSettings
+
+def log_and_die(run, metrics, timing, whole=runs.RunDirectory.log):
+    whole(run, metrics, timing)
+    if metrics["step"] == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[1] == "die":
+    runs.RunDirectory.log = log_and_die
+for name in sys.argv[2:]:
+    file = Path(name)
+    train_offline(TrainSettings.model_validate_json(file.read_text()), file.with_suffix(""))
+"""
+
+
+def launch(
+    tmp_path: Path, runs: dict[str, TrainSettings], moment: str = "live"
+) -> subprocess.CompletedProcess[bytes]:
+    """Train by two processes into folders of these names."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    for name, made in runs.items():
+        (tmp_path / f"{name}.json").write_text(made.model_dump_json())
+    files = [str(tmp_path / f"{name}.json") for name in runs]
+    command = [sys.executable, *LAUNCH, str(script), moment, *files]
+    places = {"PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    cache = {"SUFFRAGE_CACHE": str(tmp_path / "cache")}  # nothing is read that one process made
+    return subprocess.run(
+        command, env={**os.environ, **places, **cache}, capture_output=True, check=False
+    )
+
+
+def compare(found: Path, expected: Path) -> None:
+    ours, theirs = RunDirectory(found).metrics, RunDirectory(expected).metrics
+    assert len(ours) == len(theirs) > 0
+    for mine, other in zip(ours, theirs, strict=True):
+        for row in (mine, other):
+            row.pop("waste", None)  # of the packing, which differs
+        assert mine == pytest.approx(other, abs=1e-5)
+    weights, whole = (
+        load_file(folder / "model" / "model.safetensors") for folder in (found, expected)
+    )
+    for name, tensor in whole.items():
+        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-4)
+
+
+# Of a reference, of an objective that couples the batch, of mismatched prompts, of a head; the
+# last batch of three epochs' ten groups holds one group only, so that one process has none.
+RUNS = {
+    "dpo": {},
+    "aot": {"microbatch_tokens": 60},
+    "kto": {"microbatch_tokens": 60},
+    "reward": {"holdout": 0.2, "eval_every": 2, "patience": 1},
+    "sft": {"adapter": "lora", "save": "merged", "holdout": 0.2, "kl": 0.1},
+}
+
+
+def test_two_processes_train_as_one(settings, tmp_path):
+    runs = {name: settings(name, batch_size=3, **more) for name, more in RUNS.items()}
+    done = launch(tmp_path, runs)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    for name, made in runs.items():
+        train_offline(made, tmp_path / "alone" / name)
+        compare(tmp_path / name, tmp_path / "alone" / name)
+        log = (tmp_path / name / "timing.jsonl").read_text().splitlines()
+        assert len(log) == len(RunDirectory(tmp_path / name).metrics)  # one process writes
+
+
+def test_two_processes_go_on_after_a_kill(settings, tmp_path):
+    runs = {"dpo": settings("dpo", epochs=2.5, checkpoint_every=1)}
+    assert launch(tmp_path, runs, "die").returncode != 0
+    assert not (tmp_path / "dpo" / "done.json").exists()
+    assert len(RunDirectory(tmp_path / "dpo").metrics) == 4
+    done = launch(tmp_path, runs)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    train_offline(runs["dpo"], tmp_path / "whole")
+    compare(tmp_path / "dpo", tmp_path / "whole")
+
+
+def test_the_command_line_runs_in_two_processes_and_speaks_once(settings, tmp_path):
+    made = settings("sft")
+    words = ["train", "sft", "--model", made.model, "--data", made.data, "--device", "cpu"]
+    end = ["--out", str(tmp_path / "run"), "--json"]
+    module = ["-m", "suffrage", *words, *end]
+    command = [sys.executable, *LAUNCH, *module]
+    places = {"PYTHONPATH": str(TESTS.parent)}
+    done = subprocess.run(command, env={**os.environ, **places}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    assert json.loads(done.stdout)["out"] == str(tmp_path / "run")
+
+
+def test_what_cannot_be_spread_is_refused(settings, reward_folder, tmp_path):
+    made = settings("sft")
+    words = [
+        "train",
+        "ppo",
+        "--model",
+        made.model,
+        "--data",
+        made.data,
+        "--reward",
+        str(reward_folder),
+    ]
+    module = ["-m", "suffrage", *words, "--out", str(tmp_path / "run")]
+    command = [sys.executable, *LAUNCH, *module]
+    places = {"PYTHONPATH": str(TESTS.parent)}
+    done = subprocess.run(command, env={**os.environ, **places}, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"ppo runs in one process, and 2 were started" in done.stderr
+
+
+def test_each_hand_gets_about_as_much():
+    assert deal([3, 9, 4, 5], 1) == [[1, 3, 2, 0]]
+    assert deal([3, 9, 4, 5], 2) == [[1, 0], [3, 2]]
+    assert deal([7], 3) == [[0], [], []]
+
+
+def test_one_process_needs_no_others():
+    assert (ALONE.rank, ALONE.size, ALONE.main, ALONE.sharded) == (0, 1, True, False)
+    assert ALONE.gather(3) == [3]
+    with pytest.raises(KeyError, match="gone"):
+        ALONE.first(lambda: {}["gone"])
