@@ -55,7 +55,7 @@ def _answers(args: argparse.Namespace) -> tuple[list[list[Group]], int, str]:
     from suffrage.models.generate import generate  # torch loads here, not for --help
     from suffrage.models.language_model import load, load_config
     from suffrage.models.sample import Sampling
-    from suffrage.train.run import device_of
+    from suffrage.train.start import device_of
 
     device = device_of(args.device)
     prompts, report = read_prompts(args.prompts)

@@ -19,7 +19,8 @@ from suffrage.train.ppo import check_reward, train_ppo
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
-FOR_ANSWERS = ("support_ratio", "kl")  # settings without a meaning where only prompts are read
+# Settings without a meaning where only prompts are read
+FOR_ANSWERS = ("support_ratio", "kl", "gradient_checkpointing")
 FOR_LANGUAGE = ("kl",)  # and where a reward is learned
 FOR_REWARDS = ("heads",)  # where none is trained
 REWARD = (

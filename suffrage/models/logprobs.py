@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from suffrage.models.precision import product_dtype
+
 SMALLEST = 1e-30  # probabilities below it have lost their logarithm to single precision
 CHUNK_BYTES = {"cpu": 1 << 26, "cuda": 1 << 30}  # of logits at a time
 
@@ -31,9 +33,11 @@ def linear_logps(
 ) -> Tensor:
     """(N,) in single precision: log softmax(scale (h W^T + b)) at the target of each row."""
     rows = chunk_rows(weight_VD.shape[0], hidden_ND.device)
-    found: Tensor = _LinearLogps.apply(  # type: ignore[no-untyped-call]
-        hidden_ND, weight_VD, bias_V, target_N, scale, rows
-    )
+    dtype = product_dtype(hidden_ND.device)
+    with torch.autocast(hidden_ND.device.type, enabled=False):  # here it is done by hand
+        found: Tensor = _LinearLogps.apply(  # type: ignore[no-untyped-call]
+            hidden_ND, weight_VD, bias_V, target_N, scale, rows, dtype
+        )
     return found
 
 
@@ -49,7 +53,12 @@ class _LinearLogps(torch.autograd.Function):
         target_N: Tensor,
         scale: float,
         rows: int,
+        dtype: torch.dtype | None,
     ) -> Tensor:
+        ctx.given = tuple(t.dtype for t in (hidden_ND, weight_VD))
+        hidden_ND = hidden_ND.to(dtype or hidden_ND.dtype)
+        weight_VD = weight_VD.to(dtype or weight_VD.dtype)
+        bias_V = None if bias_V is None else bias_V.to(weight_VD.dtype)
         kept: Tensor | None = None
         parts = []
         for hidden, target in zip(hidden_ND.split(rows), target_N.split(rows), strict=True):
@@ -65,6 +74,11 @@ class _LinearLogps(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_N: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.autocast(grad_N.device.type, enabled=False):
+            return _LinearLogps._backward(ctx, grad_N)
+
+    @staticmethod
+    def _backward(ctx: Any, grad_N: Tensor) -> tuple[Tensor | None, ...]:
         hidden_ND, weight_VD, bias_V, target_N = ctx.saved_tensors
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         into_hidden = torch.empty_like(hidden_ND) if for_hidden else None
@@ -80,12 +94,14 @@ class _LinearLogps(torch.autograd.Function):
             if into_hidden is not None:
                 torch.mm(grad, weight_VD, out=into_hidden[part])
             if for_weight:
-                into_weight = _sum_of_products(into_weight, grad.t(), hidden)
+                into_weight = _sum_of_products(into_weight, grad.t(), hidden, ctx.given[1])
             if into_bias is not None:
                 into_bias += grad.sum(0)
         if for_weight and into_weight is None:  # no token was scored
-            into_weight = torch.zeros_like(weight_VD)
-        return into_hidden, into_weight, into_bias, None, None, None
+            into_weight = torch.zeros_like(weight_VD, dtype=ctx.given[1])
+        if into_hidden is not None:
+            into_hidden = into_hidden.to(ctx.given[0])
+        return into_hidden, into_weight, into_bias, None, None, None, None
 
 
 def _chunk(
@@ -105,8 +121,13 @@ def _chunk(
     return logps, softmax
 
 
-def _sum_of_products(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-    return left @ right if total is None else total.addmm_(left, right)
+def _sum_of_products(
+    total: Tensor | None, left: Tensor, right: Tensor, dtype: torch.dtype
+) -> Tensor:
+    """`total` plus left @ right in `dtype`, in place where the product has it already."""
+    if total is None:
+        return (left @ right).to(dtype)
+    return total.addmm_(left, right) if left.dtype == dtype else total.add_(left @ right)
 
 
 def _into_logits(softmax: Tensor, target: Tensor, grad: Tensor) -> Tensor:

@@ -77,15 +77,21 @@ class ScalarModel:
 def scores(scalar: ScalarModel, forest: Forest) -> Tensor:
     """(B,), or (B, H) for H heads: the reward of each branch, read at its last token."""
     hidden = hidden_states(scalar.model, forest)
-    score_BH = at_least_single(_head(scalar.model)(hidden[forest.last_B]))
+    score_BH = _read_head(scalar.model, hidden[forest.last_B])
     return (score_BH - score_BH.new_tensor(scalar.offsets)).squeeze(1)
 
 
 def values(scalar: ScalarModel, forest: Forest) -> Tensor:
     """(N,): the value of the state before each scored token."""
     hidden = hidden_states(scalar.model, forest)
-    value_N = _head(scalar.model)(hidden[forest.predictor_N]).squeeze(1)
-    return at_least_single(value_N) - scalar.offset
+    return _read_head(scalar.model, hidden[forest.predictor_N]).squeeze(1) - scalar.offset
+
+
+def _read_head(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:
+    """(N, H), never in half precision, whose three digits are too few to compare rewards."""
+    head = _head(model)
+    with torch.autocast(hidden_ND.device.type, enabled=False):
+        return at_least_single(head(hidden_ND.to(head.weight.dtype)))
 
 
 def score_trees(scalar: ScalarModel, trees: list[Tree], budget: int = 16384) -> Tensor:

@@ -113,7 +113,9 @@ def rank_camps(
     ]
     sure = dict(zip(comparisons.raters, found.member_RG.max(axis=1).tolist(), strict=True))
     members = [
-        Camp(name=name, raters={rater: sure[rater] for rater in camp if camp[rater] == name})
+        Camp(
+            name=name, raters={rater: sure[rater] for rater in sorted(camp) if camp[rater] == name}
+        )
         for name in sorted(set(camp.values()))
     ]
     result = rank_entries(named, setting, "camp")

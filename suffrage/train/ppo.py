@@ -22,6 +22,7 @@ from suffrage.models.adapters import AdapterSettings, add
 from suffrage.models.forward import token_logps
 from suffrage.models.four_bit import quantise
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.precision import computing_in
 from suffrage.models.processes import only_alone
 from suffrage.models.scalar_head import ScalarModel, from_language_model, values
 from suffrage.objectives.ppo import PPOOptions, policy_loss, value_loss
@@ -29,21 +30,20 @@ from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches
 from suffrage.train.figures import Sums, add_sums, averages
 from suffrage.train.loop import train
+from suffrage.train.material import split_groups
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.reward import find_reward
 from suffrage.train.rollout import Roller, Rollout, Task
 from suffrage.train.run import (
     Finished,
-    device_of,
     finish,
     forgotten,
-    load_given,
     loop_settings,
     recorded,
     resolved,
-    split_groups,
 )
 from suffrage.train.settings import TrainSettings
+from suffrage.train.start import device_of, load_given
 from suffrage.train.trackers import tracking
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
@@ -142,6 +142,8 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     """
     if settings.kl:
         raise SettingsError("ppo is held near its start by --kl-coef; leave --kl out.")
+    if settings.gradient_checkpointing == "on":
+        raise SettingsError("ppo samples while it learns: leave --gradient-checkpointing out.")
     only_alone("ppo")
     given = objective("ppo").check(settings.options)
     options = PPOOptions(**given)
@@ -149,10 +151,11 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
+    device = device_of(settings.device)
     step, held_out, note = _prepare(settings, options, reward)
     evaluate = (lambda: step.evaluate(held_out)) if held_out else None
     run = replace(run, resolved=resolved(step.roller.reference, step.roller.policy, step.optimiser))
-    with tracking(settings.track, run) as watch:
+    with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
         metrics = train(
             run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward", watch=watch
         )

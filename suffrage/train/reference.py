@@ -25,6 +25,7 @@ from suffrage.core.progress import progress_bar
 from suffrage.data.encode import Tree
 from suffrage.models.forward import branch_sums, token_logps
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.precision import product_dtype
 from suffrage.models.processes import find_processes
 from suffrage.train.examples import Example
 from suffrage.train.offline import packing_of
@@ -80,7 +81,9 @@ def reference_key(policy: LanguageModel, trees: Sequence[Tree]) -> str:
     data = [[list(t.trunk), [[list(b.tokens), b.scored] for b in t.branches]] for t in trees]
     kind = type(policy.model).__name__
     config = policy.model.config.to_json_string()
-    return content_key(VERSION, kind, config, weights_key(policy.model), policy.layout, data)
+    precision = str(product_dtype(policy.device))
+    weights = weights_key(policy.model)
+    return content_key(VERSION, kind, config, weights, policy.layout, precision, data)
 
 
 def weights_key(model: nn.Module) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from suffrage.core.errors import SettingsError, nearest
 from suffrage.data.encode import Overlong
 from suffrage.models.adapters import AdapterSettings, Kind
+from suffrage.models.precision import Precision
 from suffrage.train.optimiser import Schedule
 from suffrage.train.trackers import Tracker
 
@@ -91,6 +92,12 @@ class TrainSettings(BaseModel):
     )
     checkpoint_every: int = Field(0, ge=0, description="steps; 0: every 20 seconds")
     microbatch_tokens: int = Field(8192, ge=1, description="tokens computed at once")
+    precision: Precision = Field(
+        "auto", description="of matrix products; auto: bf16 on a GPU that has it, else fp32"
+    )
+    gradient_checkpointing: Literal["off", "on"] = Field(
+        "off", description="compute activations again in the backward pass, to save memory"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
     adapter: Kind = Field("none", description="train few weights beside the model's own")
     rank: int = Field(16, ge=1, description="lora, dora, qlora: rank of what is added to a layer")

@@ -50,3 +50,13 @@ def test_choice_shares_count_bootstrap_rounds() -> None:
     mean, least = choice_shares(np.array([first, second]), np.array([9.0, 1.0]))
     assert mean == pytest.approx([2 / 3, 1 / 3])
     assert least == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_the_least_happy_group_decides_in_each_round() -> None:
+    # Two groups want opposite things and both can live with item 1
+    first, second = [[3.0, 0.4, -3.4]], [[-2.0, 0.5, 1.5]]
+    mean, least = choice_shares(np.array([first, second]), np.array([5.0, 1.0]))
+    assert mean.tolist() == [1, 0, 0]
+    assert least.tolist() == [0, 1, 0]
+    mean, _ = choice_shares(np.array([first, second]), np.array([1.0, 9.0]))
+    assert mean.tolist() == [0, 0, 1]

@@ -60,6 +60,8 @@ def test_orders_get_tau_and_w() -> None:
 
 
 def test_a_corrected_judgment_does_not_count() -> None:
-    wrong = judgment("pair", "b", "x", "y", id="old", prompt_id="p0", rater="Ann")
-    right = judgment("pair", "a", "x", "y", id="new", prompt_id="p0", rater="Ann", supersedes="old")
-    assert agreement_coefficients([wrong, right, *table({"Bob": "a"})])["percent"].value == 1
+    wrong = judgment("rating", 7, "x", id="old", rater="Ann")
+    right = judgment("rating", 2, "x", id="new", rater="Ann", supersedes="old")
+    # read last, the old rating would be taken for the last word
+    found = agreement_coefficients([right, judgment("rating", 2, "x", rater="Bob"), wrong])
+    assert found["percent"].value == 1

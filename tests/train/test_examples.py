@@ -13,7 +13,7 @@ from suffrage.core.records import Group, Preference, SoftPair
 from suffrage.data.encode import Encoder
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches, Example, make_examples
-from suffrage.train.run import split_groups
+from suffrage.train.material import split_groups
 from suffrage.train.terms import index_pairs
 
 CPU = torch.device("cpu")

@@ -21,7 +21,8 @@ from suffrage.models.language_model import load
 from suffrage.models.scalar_head import load_reward, score_trees
 from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
-from suffrage.train.run import split_groups, train_offline
+from suffrage.train.material import split_groups
+from suffrage.train.run import train_offline
 from suffrage.train.settings import learning_rate
 
 METHODS = ("sft", "reward", "dpo")
@@ -224,3 +225,19 @@ def test_part_of_an_epoch_is_a_whole_number_of_steps(settings, tmp_path):
     train_offline(settings("sft", epochs=0.5), tmp_path / "run")
     rows = RunDirectory(tmp_path / "run").metrics
     assert [(row["step"], row["epoch"]) for row in rows] == [(1, 0.3333), (2, 0.6667)]
+
+
+@pytest.mark.parametrize("method", ["dpo", "reward"])
+def test_recomputed_activations_change_no_figure(settings, tmp_path, method):
+    plain = train_offline(settings(method), tmp_path / "plain")
+    again = train_offline(settings(method, gradient_checkpointing="on"), tmp_path / "again")
+    assert again.metrics == plain.metrics
+
+
+def test_half_precision_trains_single_precision_weights(settings, tmp_path):
+    exact = train_offline(settings("dpo"), tmp_path / "exact")
+    half = train_offline(settings("dpo", precision="bf16"), tmp_path / "half")
+    assert half.metrics != exact.metrics
+    assert half.metrics["loss"] == pytest.approx(exact.metrics["loss"], rel=0.05)
+    weights = load_file(tmp_path / "half" / "model" / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
