@@ -33,12 +33,12 @@ TITLES = {
 class Sizes:
     """How much of everything; the defaults are the demo's, tests use less."""
 
-    documents: int = 16_000  # of the base model's corpus
-    demonstrations: int = 1536
+    documents: int = 21_000  # of the base model's corpus
+    demonstrations: int = 2048
     rated_prompts: int = 384
     completions: int = 4  # answers to a rated prompt
     raters_per_prompt: int = 5
-    ppo_prompts: int = 512
+    ppo_prompts: int = 384
     heldout_prompts: int = 80
     samples: int = 20  # answers to a test prompt
 

@@ -124,7 +124,7 @@ def make_dpo(demo: Demo) -> Values:
         "preferences.jsonl",
         model=str(demo.path("sft")),
         batch_size=16,
-        epochs=2,
+        epochs=1.5,
         options={"beta": 0.3, "nll": 1.0},
     )
     return {"accuracy": metrics["accuracy"], "margin": metrics["margin"]}

@@ -41,7 +41,7 @@ class BaseModelSettings:
     hidden: int = 128
     layers: int = 4
     heads: int = 4
-    documents: int = 16_000
+    documents: int = 21_000
     batch_size: int = 16
     learning_rate: float = 5e-3
 

@@ -71,6 +71,8 @@ def test_raters_columns_can_split(suffrage, place):
     out = suffrage("rank v.csv --by team --raters r.csv").out
     assert "team blue: 2 comparisons" in out
     assert "team red: 2 comparisons" in out
+    assert "rater Ann: 2" in suffrage("rank v.csv --by rater --raters r.csv").out
+    assert "winner b: 3" in suffrage("rank v.csv --by winner --raters r.csv").out
     write(place / "r.csv", "rater,team", "Ann,red")
     assert "lacks the rater 'Bob'" in suffrage("rank v.csv --by team --raters r.csv").err
 
