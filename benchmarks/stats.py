@@ -7,7 +7,7 @@ rounds. The peer is the algorithm of FastChat's `compute_bootstrap_bt`, written 
 description: distinct rows with their counts, counts drawn from a multinomial, and each round
 fitted by scipy's L-BFGS-B from zero, rounds spread over all processors (Suffrage uses one).
 Krippendorff's alpha: 1 million ratings on five steps (20 raters, 50,000 items); the peer is the
-`krippendorff` package. Printed are seconds of wall time, the best of `--repeat` runs, the seconds of
+`krippendorff` package. Printed are seconds of wall time, best of `--repeat` runs, the seconds of
 one processor they took (what an idle machine would need), and the peer's wall time over ours.
 """
 

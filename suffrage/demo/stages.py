@@ -109,7 +109,7 @@ def make_ppo(demo: Demo) -> Values:
         data=str(demo.path("prompts.jsonl")),
         seed=demo.seed,
         batch_size=64,
-        epochs=1.5,
+        epochs=2,
         options={"max_new_tokens": NEW_TOKENS},
     )
     finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))
