@@ -31,7 +31,7 @@ LEARNING_RATES = {
     "rrhf": (5e-4, 2e-5),
     "pro": (5e-4, 5e-6),
 }
-OF_PAIRS = (7.5e-4, 5e-7)  # DPO and those like it
+OF_PAIRS = (9.5e-4, 5e-7)  # DPO and those like it
 
 
 def learning_rates(method: str) -> tuple[float, float]:
