@@ -16,11 +16,11 @@ GIVEN = {"method": "dpo", "model": "m", "data": "d"}
 @pytest.mark.parametrize(
     ("parameters", "rate"),
     [
-        (1, 7.5e-4),
-        (1_000_000, 7.5e-4),
-        # half of the way in the logarithm: sqrt(7.5e-4 * 5e-7) = 1.94e-5 at sqrt(1e6 * 7e9), and
+        (1, 9.5e-4),
+        (1_000_000, 9.5e-4),
+        # half of the way in the logarithm: sqrt(9.5e-4 * 5e-7) = 2.18e-5 at sqrt(1e6 * 7e9), and
         # rates have two digits
-        (83_666_003, 1.9e-5),
+        (83_666_003, 2.2e-5),
         (7_000_000_000, 5e-7),
         (70_000_000_000, 5e-7),
     ],
