@@ -175,3 +175,9 @@ def test_discopop_is_logistic_far_below_its_passage_and_exponential_far_above():
 )
 def test_accuracy_counts_a_tie_as_half_right(margin, probability, right):
     assert pair_accuracy(*tensors(margin, probability)).item() == right
+
+
+def test_a_margin_that_rounding_explains_is_a_tie():
+    margin = torch.tensor([9e-6, -9e-6, 2e-5, -2e-5])
+    probability = torch.full((4,), 0.8)
+    assert pair_accuracy(margin, probability).tolist() == [0.5, 0.5, 1.0, 0.0]
