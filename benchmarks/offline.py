@@ -6,7 +6,7 @@ A random Llama of 15 M parameters learns from HH dialogues (and a reward from gr
 single precision. Each contestant runs in a process of its own, contestants take turns, and what is
 printed are medians of the ratios within a turn, with the peak memory of each process. Times are of
 training alone (with the reference, without loading), and hold only on an idle machine.
-`--peers trl` needs `pip install trl==1.16.0`.
+The trl-* contestants need `pip install trl==1.16.0`; `--only` leaves them out.
 """
 
 from __future__ import annotations

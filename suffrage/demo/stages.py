@@ -57,7 +57,7 @@ def make_base(demo: Demo) -> Values:
 
 
 def make_sft(demo: Demo) -> Values:
-    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=2)
+    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=1)
     return {"loss": metrics["loss"]}
 
 
@@ -109,7 +109,7 @@ def make_ppo(demo: Demo) -> Values:
         data=str(demo.path("prompts.jsonl")),
         seed=demo.seed,
         batch_size=64,
-        epochs=2,
+        epochs=1.5,
         options={"max_new_tokens": NEW_TOKENS},
     )
     finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))

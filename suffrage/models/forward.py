@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Tree
 from suffrage.data.forest import PADDING, Forest, Layout, pack
+from suffrage.models.attention import attending, dense_mask
 from suffrage.models.logprobs import chunk_rows, linear_logps
 
 TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
@@ -24,23 +25,14 @@ TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
 
 def hidden_states(model: PreTrainedModel, forest: Forest) -> Tensor:
     """(R * L, D): the last hidden state of every token, rows laid end to end."""
-    states = model.base_model(
-        input_ids=forest.input_ids_RL,
-        attention_mask=_attention_mask(model, forest),
-        position_ids=forest.position_ids_RL,
-        use_cache=False,
-    ).last_hidden_state
+    with attending(model, forest) as mask:
+        states = model.base_model(
+            input_ids=forest.input_ids_RL,
+            attention_mask=mask,
+            position_ids=forest.position_ids_RL,
+            use_cache=False,
+        ).last_hidden_state
     return cast(Tensor, states.flatten(0, 1))
-
-
-def _attention_mask(model: PreTrainedModel, forest: Forest) -> Tensor:
-    if forest.layout == "plain":
-        return (forest.tree_RL != PADDING).long()
-    visible_R1LL = forest.visible_RLL()[:, None]
-    if model.config._attn_implementation == "sdpa":
-        return visible_R1LL
-    lowest = torch.finfo(model.dtype).min
-    return torch.zeros_like(visible_R1LL, dtype=model.dtype).masked_fill(~visible_R1LL, lowest)
 
 
 def head_logits(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:
@@ -141,7 +133,7 @@ def check_head(model: PreTrainedModel, trees: Sequence[Tree]) -> None:
         found = head_logits(model, hidden_states(model, forest))
         expected = model(
             input_ids=forest.input_ids_RL,
-            attention_mask=_attention_mask(model, forest),
+            attention_mask=dense_mask(model, forest),
             position_ids=forest.position_ids_RL,
             use_cache=False,
         ).logits.flatten(0, 1)

@@ -20,10 +20,16 @@ def computing_in(precision: Precision, device: torch.device) -> AbstractContextM
 
     auto: bfloat16 on a GPU whose hardware has it, single precision elsewhere.
     """
-    half = precision == "bf16" or (precision == "auto" and _has_bf16(device))
+    half = precision_of(precision, device) == "bf16"
     if half and device.type == "mps":
         raise SettingsError("--precision bf16 is not for mps; leave it out.")
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def precision_of(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """What a precision means on this device."""
+    half = precision == "bf16" or (precision == "auto" and _has_bf16(device))
+    return "bf16" if half else "fp32"
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -154,7 +154,9 @@ def train_ppo(settings: TrainSettings, reward: str, out: Path) -> Finished:
     device = device_of(settings.device)
     step, held_out, note = _prepare(settings, options, reward)
     evaluate = (lambda: step.evaluate(held_out)) if held_out else None
-    run = replace(run, resolved=resolved(step.roller.reference, step.roller.policy, step.optimiser))
+    roller = step.roller
+    told = resolved(settings, roller.reference, roller.policy, step.optimiser)
+    run = replace(run, resolved=told)
     with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
         metrics = train(
             run, step.optimiser, step, label="ppo", evaluate=evaluate, show="reward", watch=watch

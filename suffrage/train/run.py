@@ -20,7 +20,7 @@ from suffrage.models.adapters import Adapted, merge
 from suffrage.models.checkpoint import Checkpoints
 from suffrage.models.folder import base_of, is_adapter, resolve
 from suffrage.models.language_model import LanguageModel
-from suffrage.models.precision import computing_in
+from suffrage.models.precision import computing_in, precision_of
 from suffrage.models.processes import find_processes
 from suffrage.models.reward_name import reward_name
 from suffrage.objectives.table import Objective, objective
@@ -138,7 +138,7 @@ def _train(
     method = shared_out(made, optimiser)
     step = OfflineStep(data.training, batches, method, optimiser)
     evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
-    run = replace(run, resolved=resolved(models.given, models.trained, optimiser))
+    run = replace(run, resolved=resolved(settings, models.given, models.trained, optimiser))
     with tracking(settings.track if optimiser.processes.main else "none", run) as watch:
         metrics = train(run, optimiser, step, label=settings.method, evaluate=evaluate, watch=watch)
     if models.scalar is not None and row.view != "labels":  # a classifier's zero is its threshold
@@ -192,12 +192,15 @@ def loop_settings(
     )
 
 
-def resolved(given: LanguageModel, trained: LanguageModel, optimiser: Optimiser) -> Settings:
+def resolved(
+    settings: TrainSettings, given: LanguageModel, trained: LanguageModel, optimiser: Optimiser
+) -> Settings:
     """What was made of the settings left open, as the run directory keeps it."""
     of_adapter = {"trainable": trained.trainable} if isinstance(trained, Adapted) else {}
     return {
         "lr": optimiser.settings.learning_rate,
         "device": str(trained.device),
+        "precision": precision_of(settings.precision, trained.device),
         "layout": trained.layout,
         "parameters": given.parameters,
         **of_adapter,

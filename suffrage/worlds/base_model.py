@@ -7,6 +7,7 @@ named by everything that made it, so a change of grammar, size or training makes
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,9 +27,12 @@ from suffrage.train.optimiser import LoopSettings, Optimiser
 from suffrage.worlds.adaptation import World, load_world
 from suffrage.worlds.tokenizer import ASSISTANT, BEGIN, END, USER, train_tokenizer
 
-VERSION = 2  # raise when a change below makes another model from the same settings
+VERSION = 3  # raise when a change below makes another model from the same settings
 TOKENIZER_DOCUMENTS = 8000
 MICROBATCH_TOKENS = 8192
+SHARED = 3  # texts that continue one beginning, which the forest computes once
+
+Document = tuple[str, tuple[str, ...]]  # what is given, and the texts to be learned after it
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,13 @@ class BaseModelSettings:
     layers: int = 4
     heads: int = 4
     documents: int = 21_000
-    batch_size: int = 16
+    batch_size: int = 15  # documents
     learning_rate: float = 5e-3
 
     def key(self, world: World) -> str:
-        text = world.corpus(500, self.seed) + [("", p) for p in world.passages(100, self.seed)]
-        return content_key(VERSION, asdict(self), text)
+        return content_key(
+            VERSION, asdict(self), world.corpus(500, self.seed), world.passages(100, self.seed)
+        )
 
 
 def base_model(settings: BaseModelSettings) -> tuple[Path, bool]:
@@ -62,13 +67,13 @@ def base_model(settings: BaseModelSettings) -> tuple[Path, bool]:
 
 def _train(settings: BaseModelSettings, world: World, run: Path) -> LanguageModel:
     documents = _documents(world, settings)
-    texts = [question + answer for question, answer in documents]
+    texts = [given + text for given, learned in documents for text in learned]
     tokenizer = train_tokenizer(texts[:TOKENIZER_DOCUMENTS], settings.vocabulary)
     set_seed(settings.seed)
     model = LlamaForCausalLM(_config(settings, tokenizer))
     bundle = describe(f"base-{settings.lang}", model, tokenizer)
-    examples = [_example(bundle, pair, number) for number, pair in enumerate(documents)]
-    batches = Batches(len(examples), settings.batch_size, settings.seed)
+    examples = [_example(bundle, document, n) for n, document in enumerate(documents)]
+    batches = Batches(len(examples), settings.batch_size // SHARED, settings.seed)
     loop = LoopSettings(
         steps=batches.per_epoch,
         learning_rate=settings.learning_rate,
@@ -85,17 +90,22 @@ def _train(settings: BaseModelSettings, world: World, run: Path) -> LanguageMode
     return bundle
 
 
-def _documents(world: World, settings: BaseModelSettings) -> list[tuple[str, str]]:
-    """Conversations and, one in nine, plain passages: what is given and what is to be learned."""
+def _documents(world: World, settings: BaseModelSettings) -> list[Document]:
+    """Conversations and, one in nine, plain passages."""
     chats = [
-        (f"{BEGIN}{USER}{question}{END}{ASSISTANT}", f"{answer}{END}")
-        for question, answer in world.corpus(settings.documents, settings.seed)
+        (f"{BEGIN}{USER}{question}{END}{ASSISTANT}", _ended(answers))
+        for question, answers in world.corpus(settings.documents // SHARED, settings.seed, SHARED)
     ]
     passages = world.passages(settings.documents // 8, settings.seed)
+    plain = [(BEGIN, _ended(passages[i : i + SHARED])) for i in range(0, len(passages), SHARED)]
     # Mixed, because the tokenizer is trained on the first of them.
-    mixed = chats + [(BEGIN, f"{passage}{END}") for passage in passages]
+    mixed = chats + plain
     random.Random(settings.seed).shuffle(mixed)
     return mixed
+
+
+def _ended(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text + END for text in texts)
 
 
 def _config(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
@@ -114,8 +124,10 @@ def _config(settings: BaseModelSettings, tokenizer: PreTrainedTokenizerFast) -> 
     )
 
 
-def _example(bundle: LanguageModel, document: tuple[str, str], number: int) -> Example:
-    given, learned = (
-        bundle.tokenizer(text, add_special_tokens=False)["input_ids"] for text in document
-    )
-    return Example(str(number), Tree(given, (Branch(learned),)))
+def _example(bundle: LanguageModel, document: Document, number: int) -> Example:
+    def tokens(text: str) -> list[int]:
+        ids: list[int] = bundle.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    given, learned = document
+    return Example(str(number), Tree(tokens(given), tuple(Branch(tokens(t)) for t in learned)))

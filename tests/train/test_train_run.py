@@ -18,6 +18,7 @@ from suffrage.data.forest import pack
 from suffrage.data.read import write_groups
 from suffrage.models.forward import token_logps
 from suffrage.models.language_model import load
+from suffrage.models.precision import precision_of
 from suffrage.models.scalar_head import load_reward, score_trees
 from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
@@ -83,6 +84,7 @@ def test_what_was_left_open_is_told_as_resolved(settings, tmp_path, model_folder
     assert said["resolved"] == {
         "lr": rate,
         "device": str(load(model_folder).device),
+        "precision": precision_of("auto", load(model_folder).device),
         "layout": "forest",
         "parameters": sum(tensor.numel() for tensor in weights.values()),
     }

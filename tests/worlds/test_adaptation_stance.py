@@ -22,7 +22,7 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 def test_exact_on_generated_answers(world: World) -> None:
-    for question, answer in world.corpus(5000, seed=11):
+    for question, (answer,) in world.corpus(5000, seed=11):
         found = world.parse(question, answer)
         assert found is not None
         assert world.stance(answer) == found.stance, answer
@@ -32,7 +32,7 @@ def test_phrases_alone_nearly_suffice(world: World) -> None:
     """With the grammar's own sentences unknown to it, the classifier rests on phrases only."""
     by_words = StanceClassifier(world.content.cues, world.grammar, known_sentences=False)
     corpus = world.corpus(2000, seed=12)
-    right = [by_words(a) == world.grammar.parse(*_asked(world, q), a).stance for q, a in corpus]  # type: ignore[union-attr]
+    right = [by_words(a) == world.grammar.parse(*_asked(world, q), a).stance for q, (a,) in corpus]  # type: ignore[union-attr]
     assert sum(right) / len(right) > 0.98
 
 

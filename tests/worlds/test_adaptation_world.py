@@ -35,7 +35,7 @@ def combinations(world: World, text: str) -> Iterator[tuple[str, str]]:
 
 
 def training_texts(world: World) -> Iterator[str]:
-    for question, answer in world.corpus(4000, seed=1):
+    for question, (answer,) in world.corpus(4000, seed=1):
         yield question + answer
     yield from world.passages(1000, seed=2)
     for group in world.demonstrations(500, seed=3):
@@ -78,7 +78,7 @@ def test_nothing_held_out_leaks(world: World) -> None:
 
 
 def test_the_corpus_is_well_formed_mixed_and_a_little_rough(world: World) -> None:
-    found = [world.parse(question, answer) for question, answer in world.corpus(5000, seed=7)]
+    found = [world.parse(question, answer) for question, (answer,) in world.corpus(5000, seed=7)]
     parses = [parse for parse in found if parse is not None]
     assert len(parses) == 5000
     shares = Counter(parse.stance for parse in parses)
@@ -91,7 +91,7 @@ def test_the_corpus_is_well_formed_mixed_and_a_little_rough(world: World) -> Non
 
 
 def test_answers_are_distinct_and_short(world: World) -> None:
-    answers = [answer for _, answer in world.corpus(6000, seed=8)]
+    answers = [answer for _, (answer,) in world.corpus(6000, seed=8)]
     assert len(set(answers)) >= 5000
     lengths = [len(a.split()) if world.content.spaces else len(a) for a in answers]
     low, high = (25, 45) if world.content.spaces else (35, 75)
@@ -119,6 +119,7 @@ def test_demonstrations_are_clean_and_cover_all_stances(world: World) -> None:
 def test_everything_follows_from_the_seed(world: World) -> None:
     fresh = World(world.content, world.lang)
     assert fresh.corpus(50, 1) == world.corpus(50, 1) != world.corpus(50, 2)
+    assert all(len(set(a)) > 1 for _, a in world.corpus(20, 1, answers=3))
     assert fresh.passages(20, 1) == world.passages(20, 1) != world.passages(20, 2)
     assert fresh.prompts(20, 1) == world.prompts(20, 1) != world.prompts(20, 2)
     assert fresh.heldout_prompts(20, 1) == world.heldout_prompts(20, 1)

@@ -72,13 +72,14 @@ class World:
 
     # ------------------------------------------------------------- text to learn from
 
-    def corpus(self, n: int, seed: int) -> list[tuple[str, str]]:
-        """`n` (question, answer) pairs for a base model: 45 % support, 45 % oppose, 10 % balanced.
+    def corpus(self, n: int, seed: int, answers: int = 1) -> list[tuple[str, tuple[str, ...]]]:
+        """`n` questions, each with `answers` answers: 45 % support, 45 % oppose, 10 % balanced.
 
         All are well formed; a fifth lack the closing, a fifth argue about another aspect.
         """
         rng = self._rng("corpus", seed)
-        return [self._rough_pair(rng) for _ in range(n)]
+        asked = [rng.choice(self.questions.training) for _ in range(n)]
+        return [(q.text, tuple(self._rough_answer(rng, q) for _ in range(answers))) for q in asked]
 
     def passages(self, n: int, seed: int) -> list[str]:
         """`n` plain texts that report both sides, with no question before them."""
@@ -105,15 +106,13 @@ class World:
         aspects = [question.aspect] * _arguments(rng, stance)
         return self.grammar.compose(rng, stance, question.work, aspects)
 
-    def _rough_pair(self, rng: random.Random) -> tuple[str, str]:
-        question, stance = rng.choice(self.questions.training), _draw_stance(rng)
-        aspect = question.aspect
+    def _rough_answer(self, rng: random.Random, question: Question) -> str:
+        stance, aspect = _draw_stance(rng), question.aspect
         if rng.random() < _OFF_TOPIC:
             aspect = self._another_aspect(rng, question)
         aspects = [aspect] * _arguments(rng, stance)
         closing = rng.random() >= _NO_CLOSING
-        answer = self.grammar.compose(rng, stance, question.work, aspects, closing)
-        return question.text, answer
+        return self.grammar.compose(rng, stance, question.work, aspects, closing)
 
     def _another_aspect(self, rng: random.Random, question: Question) -> str:
         """Any but the one asked about, and none held out for this work."""
