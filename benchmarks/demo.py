@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from suffrage.train.run import train_offline
 from suffrage.train.settings import make_settings
 
 RATIOS = (1.0, 0.5, 0.0)
+NLL = (0.0, 1.0)  # with --nll 1 a small model's answers keep their form
 ASSIGNMENT = {"data_size": 50, "epochs": 3}
 
 
@@ -45,18 +47,20 @@ def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
 def assignment(demo: Demo) -> dict[str, Any]:
     """Stance on the 10 test prompts after DPO on the 50 rows, for each share of support."""
     found = {}
-    for ratio in RATIOS:
-        name = f"assignment-{ratio:g}"
+    for ratio, nll in product(RATIOS, NLL):
+        said = f"support_ratio {ratio:g}" + (f", --nll {nll:g}" if nll else "")
+        name = "assignment-" + said.replace(", --", "-").replace(" ", "-")
         settings = make_settings(
             method="dpo",
             model=str(demo.path("sft")),
             data=str(demo.path("labelled_data.json")),
             seed=demo.seed,
             support_ratio=ratio,
+            options={"nll": nll},
             **ASSIGNMENT,
         )
         train_offline(settings, demo.path(name))
-        found[f"{ratio:g}"] = stance_of(demo, name)
+        found[said] = stance_of(demo, name)
     return found
 
 
@@ -83,9 +87,9 @@ def table(found: list[dict[str, Any]]) -> str:
             add(f"support, {model}", f"{share['value']:.1%}")
         for model, share in one["well_formed"].items():
             add(f"well formed, {model}", f"{share['value']:.1%}")
-        for ratio, row in one["assignment"].items():
+        for said, row in one["assignment"].items():
             cell = f"{row['support']:.1%} ({row['well_formed']:.1%} well formed)"
-            add(f"support, DPO on 50 rows, support_ratio {ratio}", cell)
+            add(f"support, DPO on 50 rows, {said}", cell)
         accuracy = one["reward_accuracy"]
         span = f"{accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
         add("reward model, held-out accuracy", span)

@@ -107,6 +107,8 @@ def moved(demo: Demo, run: Path, sampled: list[Group]) -> list[float]:
 
 def table_row(name: str, found: list[Found]) -> str:
     cells = [interval([one[key] for one in found], form) for key, form in FORMS.items()]
+    if name == "none":  # compared with itself
+        cells[2:] = ["", ""]
     shares = sorted(statistics.mean(one["support"]) for one in found)
     cells[0] += f"; {shares[0]:.0%} to {shares[-1]:.0%}"
     seconds = statistics.median(one["seconds"] for one in found)

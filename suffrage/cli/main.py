@@ -25,6 +25,7 @@ VERBS = {
     "generate": "answer prompts with one model, or with several side by side",
     "agree": "how far raters agree, how reliable each is, and the consensus",
     "rank": "leaderboards of models, answers or anything compared, with intervals",
+    "label": "people judge completions in a web page: serve, invite, import, export, simulate",
     "report": "one self-contained page about runs and results",
 }
 RESUMABLE = ("demo", "train")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -24,7 +24,9 @@ from suffrage.data.readers.build import Ids, build_group, build_prompt
 from suffrage.data.readers.containers import RawRow, raw_rows
 from suffrage.data.readers.report import ReadReport, Refused
 from suffrage.data.readers.row import (
+    SAME_TASK,
     Format,
+    Judged,
     Parts,
     Row,
     RowError,
@@ -36,6 +38,7 @@ from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS, describe
 
 ROWS_THAT_DECIDE = 200  # the format is that of most of this many recognised rows
 LONGEST_REASON = 300  # characters
+NOTES_SHOWN = 8  # reasons for what was left out of rows that were kept
 
 Built = TypeVar("Built", bound=Group | Prompt)
 
@@ -107,8 +110,9 @@ def read_prompts(
     read = _open(source, split, GROUP_FORMATS + PROMPT_FORMATS)
     seen: set[object] = set()
 
-    def build_distinct(row: Row, parts: Parts | Group, ids: Ids) -> Prompt | None:
-        content = parts.prompt.content if isinstance(parts, Group) else parts.prompt
+    def build_distinct(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Prompt | None:
+        whole = parts.group if isinstance(parts, Judged) else parts
+        content = whole.prompt.content if isinstance(whole, Group) else whole.prompt
         if content in seen:
             return None
         prompt = build_prompt(row, parts, ids)
@@ -139,7 +143,27 @@ def _open(source: str | Path, split: str, formats: tuple[Format, ...]) -> _Read:
     if not votes:
         raise _unknown(source, rows, formats)
     chosen = votes.most_common(1)[0][0]
-    return _Read(str(source), rows, chosen, formats, notes)
+    joined, said = _join_tasks(rows, chosen)
+    return _Read(str(source), joined, chosen, formats, (*notes, *said))
+
+
+def _join_tasks(rows: list[RawRow], form: Format) -> tuple[list[RawRow], tuple[str, ...]]:
+    """The rows with those of one task as one, in the place of the first."""
+    if form.task is None:
+        return rows, ()
+    tasks: dict[Hashable, list[RawRow]] = {}
+    for row in rows:
+        known = isinstance(row.value, dict) and form.recognises(row.value)
+        key = (row.path, form.task(row.value)) if known else object()
+        tasks.setdefault(key, []).append(row)
+    joined = [_joined(same) if len(same) > 1 else same[0] for same in tasks.values()]
+    return joined, (f"{len(rows):,} rows are annotations of {len(joined):,} tasks",)
+
+
+def _joined(same: list[RawRow]) -> RawRow:
+    first = same[0]
+    value = {**first.value, SAME_TASK: [row.value for row in same]}
+    return first._replace(value=value)
 
 
 def _recognise(row: RawRow, formats: tuple[Format, ...]) -> Format | None:
@@ -173,18 +197,22 @@ def _not_a_row(value: object) -> str:
 
 
 def _build(
-    read: _Read, build: Callable[[Row, Parts | Group, Ids], Built | None], data_size: int | None
+    read: _Read,
+    build: Callable[[Row, Parts | Group | Judged, Ids], Built | None],
+    data_size: int | None,
 ) -> tuple[list[Built], ReadReport]:
     """Build until `data_size` rows are kept; `build` gives None for a prompt it had before."""
     built: list[Built] = []
     refused: list[Refused] = []
     places: dict[str, tuple[str, int]] = {}
+    left_out: Counter[str] = Counter()
     ids, repeated = Ids(), 0
     for row in read.rows:
         if len(built) == data_size:
             break
         try:
-            one = build(row.value, _take_apart(row, read), ids)
+            parts = _take_apart(row, read)
+            one = build(row.value, parts, ids)
         except RowError as error:
             refused.append(Refused(row.path, row.number, str(error)[:LONGEST_REASON]))
             continue
@@ -192,15 +220,30 @@ def _build(
             repeated += 1
             continue
         built.append(one)
+        left_out.update(parts.left_out if isinstance(parts, Judged) else ())
         places[one.prompt.id if isinstance(one, Group) else one.id] = (row.path, row.number)
     _check_enough(read, len(built), refused, data_size)
-    notes = (*read.notes, read.format.note, *_counts(ids, repeated, data_size))
+    notes = (
+        *read.notes,
+        read.format.note,
+        *_left_out(left_out),
+        *_counts(ids, repeated, data_size),
+    )
     said, rows = tuple(note for note in notes if note), len(read.rows)
     form = read.format.name
     return built, ReadReport(read.path, form, rows, len(built), tuple(refused), said, places)
 
 
-def _take_apart(row: RawRow, read: _Read) -> Parts | Group:
+def _left_out(reasons: Counter[str]) -> list[str]:
+    """A line a reason for what was left out of rows that were kept, the commonest first."""
+    said = [
+        f"{count:,} left out: {reason[:LONGEST_REASON]}" for reason, count in reasons.most_common()
+    ]
+    hidden = len(said) - NOTES_SHOWN
+    return said[:NOTES_SHOWN] + ([f"and {hidden} more reasons"] if hidden > 0 else [])
+
+
+def _take_apart(row: RawRow, read: _Read) -> Parts | Group | Judged:
     if not isinstance(row.value, dict):
         raise RowError(_not_a_row(row.value))
     found, missing = recognise(row.value, read.formats), read.format.missing(row.value)

@@ -1,14 +1,15 @@
 """Who simulated raters truly are: how each kind behaves, and the file that keeps the truth.
 
-A behaviour turns what is on the screen into scores; rankings and pair choices both follow from the
-scores. To add one, write a function and a row of `BEHAVIOURS`.
+A behaviour turns what is on the screen into scores, from which rankings and pair choices follow;
+one completion alone is judged by how good it seems (`seems`). To add a behaviour, write both
+functions and a row of `BEHAVIOURS`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -42,6 +43,10 @@ class Sight:
     texts: tuple[str, ...]
     utilities: tuple[float, ...]
     noise: float
+    done: int = 0  # how many votes this rater gave before
+
+
+BEST = 5.5  # utility of an answer that could not be better
 
 
 def _gumbel(rng: Random) -> float:
@@ -77,20 +82,55 @@ def side(sight: Sight, rng: Random) -> list[float]:
     ]
 
 
+def length(sight: Sight, rng: Random) -> list[float]:
+    """Takes the longer text for the better: twice the length is worth 2, quality counts little."""
+    return [
+        2 * math.log2(1 + len(text)) + 0.1 * utility / sight.noise + _gumbel(rng)
+        for text, utility in zip(sight.texts, sight.utilities, strict=True)
+    ]
+
+
+def drifting(sight: Sight, rng: Random) -> list[float]:
+    """Tires: reads well at first, and half as keenly after every 20 votes."""
+    return good(replace(sight, noise=sight.noise * 2 ** (sight.done / 20)), rng)
+
+
+def seems(sight: Sight, rng: Random) -> float:
+    """How good the one text shown is, 0 to 1: its utility over `BEST`, with normal noise."""
+    (utility,) = sight.utilities
+    return min(1.0, max(0.0, (utility + sight.noise * rng.gauss(0, 1)) / BEST))
+
+
+def seems_by_length(sight: Sight, rng: Random) -> float:
+    """From 20 letters, 0, to 640, 1."""
+    return min(1.0, max(0.0, math.log2((1 + len(sight.texts[0])) / 20) / 5 + rng.gauss(0, 0.1)))
+
+
+def seems_less_sure(sight: Sight, rng: Random) -> float:
+    return seems(replace(sight, noise=sight.noise * 2 ** (sight.done / 20)), rng)
+
+
 @dataclass(frozen=True)
 class Behaviour:
-    """How a kind of rater scores what they see, and how fast (1: reads everything)."""
+    """How a kind of rater judges what they see, and how fast (1: reads everything)."""
 
     scores: Callable[[Sight, Random], list[float]]
+    seems: Callable[[Sight, Random], float]
     pace: float
     meaning: str
 
 
 BEHAVIOURS: dict[str, Behaviour] = {
-    "good": Behaviour(good, 1.0, "follows the truth, with noise"),
-    "careless": Behaviour(careless, 0.25, "chooses at random"),
-    "reversed": Behaviour(reversed_, 1.0, "puts the best last"),
-    "side": Behaviour(side, 0.4, "mostly keeps the order shown"),
+    "good": Behaviour(good, seems, 1.0, "follows the truth, with noise"),
+    "careless": Behaviour(careless, lambda _, rng: rng.random(), 0.25, "chooses at random"),
+    "reversed": Behaviour(
+        reversed_, lambda sight, rng: 1 - seems(sight, rng), 1.0, "puts the best last"
+    ),
+    "side": Behaviour(
+        side, lambda _, rng: 1 - 0.1 * rng.random(), 0.4, "mostly keeps the order shown"
+    ),
+    "length": Behaviour(length, seems_by_length, 0.5, "takes the longer for the better"),
+    "drifting": Behaviour(drifting, seems_less_sure, 0.8, "reads well at first, then ever less"),
 }
 
 

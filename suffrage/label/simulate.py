@@ -6,21 +6,15 @@ model wrote them. What a rater really is stays in the population file, never in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Literal
 
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.records import Completion, Group, Judgment, short_id
-from suffrage.label.behaviours import (
-    BEHAVIOURS,
-    Behaviour,
-    Sight,
-    SimulatedRater,
-    read_population,
-    write_population,
-)
+from suffrage.label.answers import Utility, Value, answer
+from suffrage.label.behaviours import SimulatedRater, read_population, write_population
 
 __all__ = [
     "SimulatedRater",
@@ -30,8 +24,6 @@ __all__ = [
     "simulate_rankings",
     "write_population",
 ]
-
-Utility = Callable[[Group, Completion, SimulatedRater], float]
 
 
 def simulate_rankings(
@@ -46,10 +38,13 @@ def simulate_rankings(
     Work is spread evenly. The same seed, rater and prompt give the same judgment whoever else
     rates. Identical texts are tied by raters who read.
     """
-    return [
-        _vote("ranking", group, group.completions, rater, utility, seed)
-        for group, rater in _assignments(groups, raters, per_prompt, seed)
-    ]
+    done = Counter[str]()
+    votes = []
+    for group, rater in _assignments(groups, raters, per_prompt, seed):
+        before = done[rater.name]
+        votes.append(_vote("ranking", group, group.completions, rater, utility, seed, before))
+        done[rater.name] += 1
+    return votes
 
 
 def simulate_pairs(
@@ -63,11 +58,13 @@ def simulate_pairs(
 
     The larger the gap between their scores, the greater the `strength`, 1 to 4.
     """
+    done = Counter[str]()
     votes = []
     for group, rater in _assignments(groups, raters, per_prompt, seed):
         chosen = sorted(_rng(seed, rater, group, "two").sample(range(len(group.completions)), 2))
         judged = [group.completions[index] for index in chosen]
-        votes.append(_vote("pair", group, judged, rater, utility, seed))
+        votes.append(_vote("pair", group, judged, rater, utility, seed, done[rater.name]))
+        done[rater.name] += 1
     return votes
 
 
@@ -114,17 +111,11 @@ def _vote(
     rater: SimulatedRater,
     utility: Utility,
     seed: int,
+    done: int,
 ) -> Judgment:
     rng = _rng(seed, rater, group, kind)
     shown = rng.sample(list(judged), len(judged))
-    sight = Sight(
-        texts=tuple(completion.text.strip() for completion in shown),
-        utilities=tuple(utility(group, completion, rater) for completion in shown),
-        noise=rater.noise,
-    )
-    behaviour = BEHAVIOURS[rater.behaviour]
-    names = [completion.id for completion in shown]
-    scores = dict(zip(names, behaviour.scores(sight, rng), strict=True))
+    made = answer(kind, group, shown, rater, utility, rng, done)
     ids = tuple(completion.id for completion in judged)
     return Judgment(
         id=short_id(kind, str(seed), rater.name, group.prompt.id, *ids),
@@ -133,29 +124,14 @@ def _vote(
         rater_kind="simulated",
         kind=kind,
         completions=ids,
-        shown=tuple(names),
-        value=_ranking(scores) if kind == "ranking" else _choice(scores, ids),
-        strength=None if kind == "ranking" else _strength(scores, ids),
-        seconds=_seconds(group.prompt.text, sight, behaviour, rng),
+        shown=tuple(completion.id for completion in shown),
+        value=_as_of(ids, shown, made.value),
+        strength=made.strength,
+        seconds=made.seconds,
     )
 
 
-def _ranking(scores: dict[str, float]) -> tuple[tuple[str, ...], ...]:
-    ordered = sorted(scores, key=lambda name: -scores[name])
-    return tuple(tuple(tied) for _, tied in groupby(ordered, key=lambda name: scores[name]))
-
-
-def _choice(scores: dict[str, float], ids: tuple[str, ...]) -> str:
-    first, second = (scores[name] for name in ids)
-    return "tie" if first == second else "a" if first > second else "b"
-
-
-def _strength(scores: dict[str, float], ids: tuple[str, ...]) -> int | None:
-    gap = abs(scores[ids[0]] - scores[ids[1]])
-    return min(4, 1 + int(gap / 2)) if gap else None
-
-
-def _seconds(prompt: str, sight: Sight, behaviour: Behaviour, rng: Random) -> float:
-    """Reading at about 300 Chinese characters or 200 words a minute, times a log-normal factor."""
-    letters = sum(3 if ord(letter) > 0x2E7F else 1 for letter in prompt + "".join(sight.texts))
-    return round((3 + behaviour.pace * letters / 15) * rng.lognormvariate(0, 0.3), 1)
+def _as_of(ids: tuple[str, ...], shown: Sequence[Completion], value: Value) -> Value:
+    """A choice of a pair names the completion as `completions` has them, not as they are shown."""
+    turned = shown[0].id != ids[0]
+    return {"a": "b", "b": "a"}.get(value, value) if turned and isinstance(value, str) else value

@@ -8,17 +8,23 @@ import math
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import tiny
 from commands import PAGES, ROOT, inline_commands, shell_lines, suffrage_words
 
+from suffrage.cli import label
 from suffrage.cli.arguments import parse
+from suffrage.cli.label import serve as serving
 from suffrage.cli.main import VERBS, main
 from suffrage.core.files import read_json, read_jsonl, write_json, write_jsonl
-from suffrage.core.records import Group, Judgment, Preference
+from suffrage.core.records import Preference
 from suffrage.data.read import write_groups
 from suffrage.demo.stages import STAGES
+from suffrage.label.fill import fill
+from suffrage.label.simulate import SimulatedRater
+from suffrage.label.store.database import Store
 from suffrage.train.settings import TrainSettings
 from suffrage.worlds.adaptation import load_world
 
@@ -40,11 +46,17 @@ def words_parse(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         parse(parser, given)
         raise ParsedError
 
-    assert words[0] in VERBS, words
-    module = importlib.import_module(f"suffrage.cli.{words[0]}")
+    module = module_of(words)
     monkeypatch.setattr(module, "parse", stop)
     with pytest.raises(ParsedError):
-        module.run(words[1:])
+        module.run(words[2 if words[0] == "label" else 1 :])
+
+
+def module_of(words: list[str]) -> ModuleType:
+    """The module of the verb, or of the verb's own verb."""
+    assert words[0] in VERBS, words
+    name = f"label.{label.VERBS[words[1]][1]}" if words[0] == "label" else words[0]
+    return importlib.import_module(f"suffrage.cli.{name}")
 
 
 def test_each_verb_is_shown():
@@ -60,8 +72,7 @@ def test_commands_parse(line, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_verbs_and_options_named_in_the_text_exist(page):
     known = METHODS_PAGE + "".join(
-        (ROOT / "suffrage" / "cli" / f"{name}.py").read_text(encoding="utf-8")
-        for name in (*VERBS, "arguments")
+        file.read_text(encoding="utf-8") for file in (ROOT / "suffrage" / "cli").rglob("*.py")
     )
     for command in inline_commands(page):
         verb = command.split()[1]
@@ -104,26 +115,19 @@ def place(tmp_path) -> Path:
     demonstrations = [tiny.group(f"d{i}", f"ask {i}", ("yes",), shown) for i in range(4)]
     write_groups(folder / "my-demonstrations.jsonl", demonstrations)
     write_groups(folder / "my-pairs.jsonl", groups)
-    write_groups(folder / "my-votes.jsonl", [voted(group) for group in groups])
+    plain = [group.model_copy(update={"preference": None}) for group in groups]
+    write_groups(folder / "my-completions.jsonl", plain)
     write_jsonl(folder / "my-prompts.jsonl", [{"id": i, "prompt": f"why {i}?"} for i in range(3)])
     return folder
 
 
-def voted(group: Group) -> Group:
-    """The group with three raters' votes instead of a preference; one disagrees."""
-    name, (a, b) = group.prompt.id, [completion.id for completion in group.completions]
-    votes = tuple(
-        Judgment(
-            id=f"{name}-{rater}",
-            prompt_id=name,
-            rater=rater,
-            kind="pair",
-            completions=(a, b),
-            value=value,
-        )
-        for rater, value in (("Mei", "a"), ("Tom", "a"), ("Ana", "b"))
-    )
-    return group.model_copy(update={"judgments": votes, "preference": None})
+def people_come(store: Store, *_: object) -> None:
+    """In place of serving the page: three raters vote on everything; one likes the opposite."""
+    raters = [
+        SimulatedRater(name=name, behaviour=behaviour, noise=0.1)
+        for name, behaviour in (("Mei", "good"), ("Tom", "good"), ("Ana", "reversed"))
+    ]
+    fill(store, raters, lambda group, completion, rater: 5.0 * (completion.text == "yes"), seed=0)
 
 
 def runnable(name: str) -> list[list[str]]:
@@ -145,6 +149,8 @@ def run_all(commands: list[list[str]], capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_readme_runs(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
+    monkeypatch.setattr(serving, "serve", people_come)
+    monkeypatch.setattr(serving, "_check_free", lambda host, port: None)
     run_all(runnable("README.md"), capsys)
     said = capsys.readouterr().out
     assert "Krippendorff" in said

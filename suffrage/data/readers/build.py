@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from suffrage.core.records import Completion, Group, Meta, Prompt, RecordError, short_id
-from suffrage.data.readers.row import Content, Parts, Row, RowError, text
+from suffrage.data.readers.row import Content, Judged, Parts, Row, RowError, text
 
 ID_FIELDS = ("id", "question_id", "prompt_id")
 
@@ -34,8 +34,11 @@ class Ids:
         return name
 
 
-def build_group(row: Row, parts: Parts | Group, ids: Ids) -> Group:
+def build_group(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Group:
     """The group of a row that was taken apart; `RowError` when nothing can be learned from it."""
+    if isinstance(parts, Judged):
+        _check_judged(parts.group)
+        parts = parts.group
     if isinstance(parts, Group):
         return _renamed(parts, ids.take(parts.prompt.id))
     _check_prompt(parts.prompt)
@@ -53,12 +56,22 @@ def build_group(row: Row, parts: Parts | Group, ids: Ids) -> Group:
         raise RowError(str(error)) from None
 
 
-def build_prompt(row: Row, parts: Parts | Group, ids: Ids) -> Prompt:
+def build_prompt(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Prompt:
     """The prompt of a row, whatever its answers are worth."""
+    if isinstance(parts, Judged):
+        _check_prompt(parts.group.prompt.content)
+        parts = parts.group
     if isinstance(parts, Group):
         return _renamed(parts, ids.take(parts.prompt.id)).prompt
     _check_prompt(parts.prompt)
     return _prompt(row, parts.prompt, ids)
+
+
+def _check_judged(group: Group) -> None:
+    _check_prompt(group.prompt.content)
+    for place, completion in enumerate(group.completions, 1):
+        if not completion.text.strip():
+            raise RowError(f"answer {place} is empty")
 
 
 def _check_prompt(content: Content) -> None:

@@ -17,7 +17,7 @@ from suffrage.core.files import read_bytes
 
 def parquet_rows(path: Path) -> Iterable[tuple[int, Any]]:
     """(row from 1, row) of a Parquet file."""
-    parquet = _import("pyarrow.parquet", path)
+    parquet = optional_module("pyarrow.parquet", path)
     try:
         rows = parquet.read_table(io.BytesIO(read_bytes(path))).to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
@@ -28,7 +28,7 @@ def parquet_rows(path: Path) -> Iterable[tuple[int, Any]]:
 
 def dataset_rows(name: str, split: str) -> Iterable[tuple[int, Any]]:
     """(row from 1, row) of one split of a dataset named `organisation/name`."""
-    datasets = _import("datasets", name)
+    datasets = optional_module("datasets", name)
     try:
         return enumerate(datasets.load_dataset(name, split=split), 1)
     except Exception as error:  # the hub, the network, a cache, a split: all end here
@@ -40,12 +40,14 @@ def dataset_rows(name: str, split: str) -> Iterable[tuple[int, Any]]:
         ) from None
 
 
-def _import(module: str, source: Path | str) -> Any:
+def optional_module(module: str, source: Path | str, to_be: str = "read") -> Any:
+    """A module of the `datasets` extra; `DataError` where it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError:
         raise DataError(
-            "needs the datasets package to be read; run `pip install 'suffrage[datasets]'`.", source
+            f"needs the datasets package to be {to_be}; run `pip install 'suffrage[datasets]'`.",
+            source,
         ) from None
 
 

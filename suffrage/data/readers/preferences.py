@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from itertools import groupby
 
-from suffrage.core.records import Message
+from suffrage.core.records import Message, Preference, SoftPair
 from suffrage.data.readers.row import (
     FIRST_WINS,
     Content,
@@ -22,6 +22,7 @@ from suffrage.data.readers.row import (
     conversation,
     last_answer,
     prompt_of,
+    share,
     text,
     turns,
 )
@@ -42,7 +43,11 @@ def _pair(prompt: Content, chosen: str, rejected: str) -> Parts:
 
 
 def _explicit(row: Row) -> Parts:
-    return _answers(prompt_of(row["prompt"]), row)
+    parts = _answers(prompt_of(row["prompt"]), row)
+    if row.get("vote_share") in (None, ""):
+        return parts
+    pair = SoftPair(first=0, second=1, probability=share(row["vote_share"], "vote_share"))
+    return Parts(parts.prompt, parts.replies, parts.names, Preference(pairs=(pair,)))
 
 
 def _answers(prompt: Content, row: Row) -> Parts:

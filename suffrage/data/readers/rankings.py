@@ -15,6 +15,7 @@ from suffrage.data.readers.row import (
     items,
     number,
     prompt_of,
+    share,
 )
 from suffrage.data.readers.upvotes import scores_of_votes
 
@@ -49,18 +50,25 @@ def _preference(row: Row, size: int) -> Preference:
     if row.get("upvotes") is not None and "scores" not in views:
         upvotes = items(row["upvotes"], "upvotes")
         views["scores"] = scores_of_votes(upvotes, row.get("accepted"))
-    if row.get("comparisons") is not None:
-        views["pairs"] = [_compared(one) for one in items(row["comparisons"], "comparisons")]
     try:
-        return Preference.from_json(views)
+        return Preference.from_json(views | _pairs(row))
     except RecordError as error:
         raise RowError(str(error)) from None
 
 
+def _pairs(row: Row) -> dict[str, Json]:
+    if row.get("comparisons") is not None:
+        return {"pairs": [_compared(one) for one in items(row["comparisons"], "comparisons")]}
+    if row.get("vote_shares") is not None:
+        return {"pairs": _shared(row["vote_shares"])}
+    return {}
+
+
 def _ranks(value: Any) -> tuple[float, ...]:
-    """One a completion, lower is better; the best becomes 1, as some files count from 0."""
+    """One a completion, lower is better; where they count from 0, the best becomes 1."""
     ranks = [number(rank, "ranks") for rank in items(value, "ranks")]
-    return tuple(rank - min(ranks) + 1 for rank in ranks)
+    above = 1 - min(ranks, default=1)
+    return tuple(rank + max(above, 0) for rank in ranks)
 
 
 def _ranks_from_order(value: Any, size: int) -> tuple[float, ...]:
@@ -74,6 +82,24 @@ def _ranks_from_order(value: Any, size: int) -> tuple[float, ...]:
         for place in tied:
             ranks[place] = 1.0 + sum(map(len, order[:k]))
     return tuple(ranks)
+
+
+def _shared(value: Any) -> list[Json]:
+    """[i, j, share of the votes for i, votes] a pair; its weight is its votes over their mean."""
+    rows = [items(one, "vote_shares") for one in items(value, "vote_shares")]
+    if any(len(row) != 4 for row in rows):
+        raise RowError("vote_shares holds something other than [i, j, share, votes]")
+    found = [[number(one, "vote_shares") for one in row] for row in rows]
+    mean = sum(row[3] for row in found) / max(len(found), 1)
+    return [
+        {
+            "first": i,
+            "second": j,
+            "probability": share(part, "vote_shares"),
+            "weight": votes / mean if mean else 1.0,
+        }
+        for i, j, part, votes in found
+    ]
 
 
 def _compared(value: Any) -> Json:

@@ -8,7 +8,7 @@ one in silence, because a repaired row is trained on by people who do not know o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from suffrage.core.records import Group, Message, Preference, SoftPair
 
 Row = Mapping[str, Any]
 Content = str | tuple[Message, ...]
+
+SAME_TASK = "rows of the same task"
 
 FIRST_WINS = Preference(pairs=(SoftPair(first=0, second=1),))
 IMITATE = Preference(demonstrations=(0,))
@@ -63,21 +65,31 @@ class Parts:
     preference: Preference | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A group with the judgments in a row, and what else the row holds but nobody can use."""
+
+    group: Group
+    left_out: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Format:
     """One data format: how its rows are recognised and taken apart.
 
     `fields` are those a row must hold; `a|b` means one of the two. `fits` decides between formats
     with the same fields. `views` are the fields of `Preference` it fills. `note` is told to
-    whoever reads such a file.
+    whoever reads such a file. Rows with the same `task` are one group: `parse` gets the first, with
+    all of them under `SAME_TASK`.
     """
 
     name: str
     fields: tuple[str, ...]
     views: tuple[str, ...]
-    parse: Callable[[Row], Parts | Group]
+    parse: Callable[[Row], Parts | Group | Judged]
     fits: Callable[[Row], bool] = lambda row: True
     note: str = ""
+    task: Callable[[Row], Hashable] | None = None
 
     def missing(self, row: Row) -> str | None:
         """The first field the row lacks (a null counts as lacking), or None."""
@@ -130,6 +142,19 @@ def number(value: Any, name: str) -> float:
     if not math.isfinite(result):
         raise RowError(f"{name} holds a number that is not finite")
     return result
+
+
+def share(value: Any, name: str) -> float:
+    """The value as a share from 0 to 1; a CSV file has it as text."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise RowError(f"{name} holds text where a number should be") from None
+    found = number(value, name)
+    if not 0 <= found <= 1:
+        raise RowError(f"{name} is {found:g}, no share from 0 to 1")
+    return found
 
 
 def items(value: Any, name: str) -> list[Any]:

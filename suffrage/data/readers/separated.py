@@ -22,6 +22,7 @@ STRUCTURED = (
     "ranking",
     "scores",
     "comparisons",
+    "vote_shares",
     "history",
     "turns",
 )
@@ -36,7 +37,7 @@ def separated_rows(words: str, separator: str, path: Path) -> Iterator[tuple[int
         raise DataError("names a column twice in its header; rename one.", path, 1)
     for line, cells in records:
         if len(cells) == len(header):
-            yield line, {n: _cell(n, cell) for n, cell in zip(header, cells, strict=True)}
+            yield line, {n: cell_value(n, cell) for n, cell in zip(header, cells, strict=True)}
         else:
             yield line, Unreadable(f"has {len(cells)} columns, the header {len(header)}")
 
@@ -68,7 +69,7 @@ def _large_cells() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _cell(column: str, cell: str) -> Any:
+def cell_value(column: str, cell: str) -> Any:
     """The cell, or the JSON in it where the column or the value leaves no doubt."""
     if cell[:1] not in ("[", "{"):
         return cell

@@ -6,11 +6,25 @@ any format whose fields are a subset of its own.
 
 from __future__ import annotations
 
-from suffrage.data.readers import answers, native, preferences, prompts, rankings, stance, upvotes
+from suffrage.data.readers import (
+    answers,
+    argilla,
+    label_studio,
+    native,
+    preferences,
+    prompts,
+    rankings,
+    stance,
+    upvotes,
+)
 from suffrage.data.readers.row import Format
 
 GROUP_FORMATS: tuple[Format, ...] = (
     native.GROUPS,
+    label_studio.LABEL_STUDIO,
+    label_studio.LABEL_STUDIO_MIN,
+    argilla.ARGILLA,
+    argilla.ARGILLA_FLAT,
     rankings.RANKED,
     upvotes.STACK_EXCHANGE,
     upvotes.THREAD,

@@ -184,3 +184,21 @@ def test_a_prompt_under_another_name_is_not_made_up_from_the_answers(jsonl):
     row = {"query": "Why?", "chosen": "Well because", "rejected": "Well no"}
     with pytest.raises(DataError, match="in no format Suffrage reads"):
         read_groups(jsonl(row))
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.75, 0.75), ("0.6", 0.6), (None, 1.0), ("", 1.0)]
+)
+def test_a_vote_share_says_how_sure_the_voters_were(one_group, share, expected):
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", "vote_share": share}
+    (pair,) = one_group(row).preference.pairs
+    assert (pair.first, pair.second, pair.probability) == (0, 1, expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(1.5, "vote_share is 1.5, no share from 0 to 1"), ("many", "text where a number should be")],
+)
+def test_a_vote_share_that_is_none_is_refused(reason, share, words):
+    good = {"prompt": "q", "chosen": "a", "rejected": "b"}
+    assert words in reason(good, good | {"vote_share": share})

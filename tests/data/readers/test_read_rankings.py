@@ -76,3 +76,17 @@ NAN = float("nan")
 )
 def test_refused(reason, bad, words):
     assert words in reason(GOOD, bad)
+
+
+def test_vote_shares_are_pairs_weighted_by_their_votes(one_group):
+    given = {"ranks": [1, 2, 3, 4], "vote_shares": [[0, 1, 0.75, 4], [2, 3, 0.5, 2]]}
+    preference = one_group(ROW | given).preference
+    found = [(pair.first, pair.second, pair.probability, pair.weight) for pair in preference.pairs]
+    assert found == [(0, 1, 0.75, 4 / 3), (2, 3, 0.5, 2 / 3)]
+
+
+@pytest.mark.parametrize(
+    "bad", [[[0, 1, 0.5]], [[0, 1, 1.5, 2]], [[0, 9, 0.5, 2]], [[0.5, 1, 1, 1]]]
+)
+def test_vote_shares_of_another_form_are_refused(reason, bad):
+    assert reason(GOOD, ROW | {"ranks": [1, 2, 3, 4], "vote_shares": bad})

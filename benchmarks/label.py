@@ -1,0 +1,316 @@
+"""The labelling server under load: what raters wait, what is lost, and a project grown large.
+
+    python benchmarks/label.py crowd kill large --out build/label
+
+crowd: 200 raters judge 20,000 items over HTTP, first 100 judgments a second in all, then as fast as
+the server answers; no vote may be lost or stored twice. kill: the server is killed (SIGKILL) ten
+times under load; every vote it acknowledged must be there. large: a project of a million judgments;
+how long the next item takes, and `suffrage agree`. Server and load share one machine. A judgment is
+a POST that stores it and a GET of the next item; the time of each is told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import re
+import secrets
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+
+from suffrage.core.records import Completion, Group, Judgment, Prompt
+from suffrage.data.read import write_groups
+from suffrage.label.links import rater_token
+from suffrage.label.server import Settings, serve
+from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
+from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.raters import add_rater
+from suffrage.label.store.schema import judgments
+from suffrage.label.store.settings import secret
+
+RATERS, ITEMS, RATE = 200, 20_000, 100.0
+UNLIMITED = 10**9
+
+
+# ------------------------------------------------------------- the server
+
+
+@contextmanager
+def server(database: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The page in a process of its own, on a free port."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = int(chosen.getsockname()[1])
+    words = [sys.executable, "-m", "benchmarks.label", "--serve", str(database), str(port)]
+    process = subprocess.Popen(words)
+    try:
+        wait_for(port)
+        yield process, port
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def wait_for(port: int) -> None:
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+def project(database: Path, items: int, overlap: int) -> list[str]:
+    """A new project of pairs; the links' tokens of its raters."""
+    for old in database.parent.glob(database.name + "*"):
+        old.unlink()
+    store = open_store(database)
+    add_groups(store, (pair_of(number) for number in range(items)))
+    add_tasks(store, TaskPlan(kind="pair", overlap=overlap))
+    key, now = secret(store), store.clock()
+    return [rater_token(key, add_rater(store, f"rater {i}").id, now) for i in range(RATERS)]
+
+
+def pair_of(number: int) -> Group:
+    name = f"p{number}"
+    texts = (f"好的回答 {number}. " * 20, f"another answer {number}. " * 20)
+    made = (Completion(id=f"{name}-{i}", prompt_id=name, text=t) for i, t in enumerate(texts))
+    return Group(prompt=Prompt(id=name, content=f"question {number}?"), completions=tuple(made))
+
+
+# ------------------------------------------------------------- raters
+
+
+@dataclass
+class Times:
+    """Seconds of every request, and the client ids of the votes that were acknowledged."""
+
+    posts: list[float] = field(default_factory=list)
+    gets: list[float] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    refused: int = 0
+
+
+class Browser:
+    """One rater's connection: signs in by link, reads the item, sends a vote."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.cookie = ""
+        status, headers, _ = self._ask("GET", f"/join/{token}")
+        assert status == 303, status
+        self.cookie = headers["set-cookie"].split(";")[0]
+
+    def item(self) -> tuple[str, str] | None:
+        """The assignment open to the rater and the form's token; None where nothing is left."""
+        status, _, page = self._ask("GET", "/work")
+        assert status == 200, status
+        action = re.search(r'action="/work/([^"/]+)"', page)
+        token = re.search(r'name="token" value="([^"]+)"', page)
+        return (action[1], token[1]) if action and token else None
+
+    def vote(self, assignment: str, token: str, client_id: str) -> bool:
+        form = {"token": token, "client_id": client_id, "choice": "1", "seconds": "3"}
+        status, _, _ = self._ask("POST", f"/work/{assignment}", urlencode(form))
+        return status == 200
+
+    def _ask(
+        self, method: str, path: str, body: str | None = None
+    ) -> tuple[int, http.client.HTTPMessage, str]:
+        headers = {"Cookie": self.cookie, "Accept": "text/html"}
+        if body is not None:
+            headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+            headers |= {"Accept": "application/json"}
+        self.connection.request(method, path, body, headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+
+
+def work(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+    """Judge until `end` or nothing is left, one item each `every` seconds."""
+    due = start
+    while time.perf_counter() < end:
+        time.sleep(max(0.0, due - time.perf_counter()))
+        due += every
+        began = time.perf_counter()
+        found = browser.item()
+        read = time.perf_counter()
+        if found is None:
+            return
+        client_id = secrets.token_hex(8)
+        done = browser.vote(*found, client_id)
+        times.gets.append(read - began)
+        times.posts.append(time.perf_counter() - read)
+        if done:
+            times.acknowledged.append(client_id)
+        else:
+            times.refused += 1
+
+
+def rate_all(browsers: list[Browser], seconds: float, rate: float) -> tuple[Times, float]:
+    """All raters at once for so long, `rate` judgments a second in all (0: no limit)."""
+    every = len(browsers) / rate if rate else 0.0
+    began = time.perf_counter()
+    found = [Times() for _ in browsers]
+    threads = [
+        threading.Thread(
+            target=survive,
+            args=(browser, times, began + seconds, every, began + every * i / len(browsers)),
+        )
+        for i, (browser, times) in enumerate(zip(browsers, found, strict=True))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    total = Times(refused=sum(one.refused for one in found))
+    for one in found:
+        total.posts += one.posts
+        total.gets += one.gets
+        total.acknowledged += one.acknowledged
+    return total, time.perf_counter() - began
+
+
+def survive(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+    try:
+        work(browser, times, end, every, start)
+    except (OSError, http.client.HTTPException):
+        return  # the server was killed
+
+
+# ------------------------------------------------------------- what is measured
+
+
+def crowd(out: Path, seconds: float) -> None:
+    database = out / "crowd.db"
+    tokens = project(database, ITEMS, overlap=1)
+    with server(database) as (_, port):
+        browsers = [Browser(port, token) for token in tokens]
+        calm, _ = rate_all(browsers, seconds, RATE)
+        told("at 100 judgments a second", calm)
+        flat, took = rate_all(browsers, 3600, 0)
+        told(f"flat out: {len(flat.acknowledged) / took:.0f} judgments a second", flat)
+    kept = stored(open_store(database))
+    acknowledged = calm.acknowledged + flat.acknowledged
+    print(
+        f"{len(acknowledged)} judgments acknowledged, {len(kept)} stored, "
+        f"{len(set(acknowledged) - set(kept))} lost, {len(kept) - len(set(kept))} twice, "
+        f"{calm.refused + flat.refused} refused"
+    )
+
+
+def told(what: str, times: Times) -> None:
+    for name, values in (("vote", times.posts), ("next item", times.gets)):
+        cut = statistics.quantiles(values, n=100)
+        print(
+            f"{what}: {name}: median {1000 * cut[49]:.0f} ms, 99 % under {1000 * cut[98]:.0f} ms",
+            flush=True,
+        )
+
+
+def stored(store: Store) -> list[str]:
+    with store.reading() as connection:
+        return list(connection.scalars(sa.select(judgments.c.client_id)))
+
+
+def kill(out: Path, seconds: float) -> None:
+    database = out / "kill.db"
+    tokens = project(database, ITEMS, overlap=1)[:40]
+    acknowledged: list[str] = []
+    for _ in range(10):
+        with server(database) as (process, port):
+            browsers = [Browser(port, token) for token in tokens]
+            threading.Timer(seconds, process.kill).start()
+            times, _ = rate_all(browsers, 3600, 0)
+            process.wait()
+            acknowledged += times.acknowledged
+    kept = stored(open_store(database))
+    print(
+        f"killed ten times: {len(acknowledged)} votes acknowledged, "
+        f"{len(set(acknowledged) - set(kept))} lost, {len(kept) - len(set(kept))} stored twice"
+    )
+
+
+def large(out: Path, prompts: int, each: int) -> None:
+    database = out / "large.db"
+    tokens = project(database, 100, overlap=3)
+    store = open_store(database)
+    began = time.perf_counter()
+    add_groups(store, (judged(number, each) for number in range(prompts)))
+    add_tasks(store, TaskPlan(kind="pair", overlap=each + 1))
+    print(f"{prompts * each} judgments brought in: {time.perf_counter() - began:.0f} s", flush=True)
+    with server(database) as (_, port):
+        browsers = [Browser(port, token) for token in tokens[:4]]
+        times, _ = rate_all(browsers, 10, 20)
+        told("with them there, 20 judgments a second", times)
+    began = time.perf_counter()
+    write_groups(out / "large.jsonl", groups(store))
+    print(f"written as groups: {time.perf_counter() - began:.0f} s", flush=True)
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "suffrage", "agree", str(out / "large.jsonl")],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    print(f"suffrage agree: {time.perf_counter() - began:.0f} s")
+
+
+def judged(number: int, each: int) -> Group:
+    """A pair with `each` votes by as many of 200 raters, two in three for the first."""
+    pair = pair_of(1000 + number)
+    name, ids = pair.prompt.id, tuple(completion.id for completion in pair.completions)
+    votes = tuple(
+        Judgment(
+            id=f"{name}-{i}",
+            prompt_id=name,
+            rater=f"rater {(number * 7 + i) % RATERS}",
+            kind="pair",
+            completions=ids,
+            shown=ids,
+            value="b" if (number * 31 + i * 17) % 3 == 0 else "a",
+        )
+        for i in range(each)
+    )
+    return pair.model_copy(update={"judgments": votes})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", help="crowd, kill, large")
+    parser.add_argument("--out", type=Path, default=Path("build/label"))
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the calm part of crowd")
+    parser.add_argument("--prompts", type=int, default=50_000, help="of large")
+    parser.add_argument("--each", type=int, default=20, help="votes a prompt of large")
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        settings = Settings(requests_per_second=UNLIMITED, burst=UNLIMITED)
+        serve(open_store(args.serve[0]), "127.0.0.1", int(args.serve[1]), settings)
+        return
+    shutil.rmtree(args.out, ignore_errors=True)
+    args.out.mkdir(parents=True)
+    if "crowd" in args.what:
+        crowd(args.out, args.seconds)
+    if "kill" in args.what:
+        kill(args.out, 3.0)
+    if "large" in args.what:
+        large(args.out, args.prompts, args.each)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What the verbs share: the project's database, and what its raters are asked."""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import os
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from suffrage.cli.arguments import number, verb_parser, whole
+from suffrage.cli.label import VERBS
+from suffrage.cli.main import Parser
+from suffrage.core.errors import SettingsError
+from suffrage.core.records import JudgmentKind, RecordError
+from suffrage.data.read import read_groups
+from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
+from suffrage.label.store.database import Store, open_store
+
+DATABASE = "label.db"
+KINDS = get_args(JudgmentKind)
+
+
+def label_parser(verb: str) -> Parser:
+    """A parser of `suffrage label VERB`, with --db."""
+    parser = verb_parser(f"label {verb}", VERBS[verb][0])
+    parser.add_argument(
+        "--db",
+        default=DATABASE,
+        help="the project: a file, or postgresql://USER@HOST/NAME where many work at once",
+    )
+    return parser
+
+
+def existing(args: argparse.Namespace) -> Store:
+    """The project's store; an empty one is not made by asking for it."""
+    if "://" not in args.db and not os.path.exists(args.db):
+        raise SettingsError(f"there is no project {args.db}; start one by `suffrage label serve`.")
+    return open_store(args.db)
+
+
+def add_plan(parser: Parser) -> None:
+    """The options that say what raters are asked of each prompt."""
+    asked = parser.add_argument_group("what raters are asked of the prompts that --data brings")
+    asked.add_argument("--kind", choices=KINDS, default="pair", help="of judgment")
+    asked.add_argument(
+        "--criterion", nargs="+", default=["overall"], help="helpful, honest, harmless, or your own"
+    )
+    asked.add_argument("--overlap", type=whole(1), default=3, help="raters an item")
+    asked.add_argument(
+        "--third-on-conflict", action="store_true", help="the last of them only where others differ"
+    )
+    asked.add_argument("--pairs", type=_pairs, default="all", help="of a prompt: all, random, N")
+    asked.add_argument("--gold", type=number, default=0.0, help="share of items of known answer")
+    asked.add_argument("--repeat", type=number, default=0.0, help="share that is asked twice")
+    asked.add_argument("--practice", type=whole(0), default=0, help="items before the real ones")
+
+
+def _pairs(word: str) -> Any:
+    return word if word in ("all", "random") else whole(1)(word)
+
+
+def plans(args: argparse.Namespace) -> list[TaskPlan]:
+    """One plan a criterion."""
+    asked = {
+        "kind": args.kind,
+        "overlap": args.overlap,
+        "third_on_conflict": args.third_on_conflict,
+        "pairs": args.pairs,
+        "gold_share": args.gold,
+        "repeat_share": args.repeat,
+        "practice": args.practice,
+    }
+    try:
+        return [TaskPlan.from_json({**asked, "criterion": name}) for name in args.criterion]
+    except RecordError as error:
+        raise SettingsError(f"{error}; see `suffrage label serve --help`.") from error
+
+
+def add_files(store: Store, files: Sequence[str]) -> tuple[int, list[str]]:
+    """Add the groups of files; how many brought something new, and what was read."""
+    read = [read_groups(file) for file in files]
+    return sum(add_groups(store, groups) for groups, _ in read), [str(r) for _, r in read]
+
+
+def plan_work(store: Store, args: argparse.Namespace) -> int:
+    return sum(add_tasks(store, plan) for plan in plans(args))
+
+
+def users_language() -> str:
+    """Chinese where the user's system is Chinese."""
+    stated = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "zh" if stated.lower().startswith(("zh", "chinese")) else "en"

@@ -1,0 +1,133 @@
+"""`suffrage label serve`: the page, on the embedded world unless other data is there."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from suffrage.cli.arguments import parse, print_json, whole
+from suffrage.cli.label.project import (
+    add_files,
+    add_plan,
+    label_parser,
+    plan_work,
+    users_language,
+)
+from suffrage.core.errors import SettingsError
+from suffrage.label.links import link, rater_token, team_token
+from suffrage.label.server import Settings, serve
+from suffrage.label.server.team_data import Progress, progress
+from suffrage.label.store.contents import add_groups
+from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.raters import add_rater
+from suffrage.label.store.settings import secret
+
+QUESTIONS, ANSWERS = 50, 4  # of the embedded world
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def run(words: Sequence[str]) -> int:
+    parser = label_parser("serve")
+    parser.add_argument("--data", nargs="+", help="groups to judge, of any format; unset: our own")
+    add_plan(parser)
+    page = parser.add_argument_group("the page")
+    page.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens it to the network")
+    page.add_argument("--port", type=whole(1, 1 << 16), default=8000)
+    page.add_argument("--address", help="what links begin with, behind a proxy: https://HOST")
+    page.add_argument("--title", default="Suffrage")
+    page.add_argument("--consent", help="a Markdown file to which raters must agree first")
+    page.add_argument("--lang", choices=("zh", "en"), help="of the embedded world")
+    args = parse(parser, words)
+    settings = _settings(args)
+    _check_free(args.host, args.port)
+    store = open_store(args.db)
+    notes = _fill(store, args)
+    address = (
+        args.address
+        or f"http://{'localhost' if args.host == '::1' else _seen(args.host)}:{args.port}"
+    )
+    told = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
+    if args.json:
+        print_json(told)
+    else:
+        _tell(args, notes, progress(store, store.clock()), told)
+    with suppress(KeyboardInterrupt):  # which is how it ends; requests under way were answered
+        serve(store, args.host, args.port, settings)
+    return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say so before anything is printed where the page cannot listen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"the page cannot listen on {host}, port {port} ({error.strerror or error}); choose "
+            "another by --port."
+        ) from error
+
+
+def _seen(host: str) -> str:
+    """The host as a browser on this machine names it."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else quote(host)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    consent = ""
+    if args.consent:
+        try:
+            consent = Path(args.consent).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{args.consent} cannot be read ({error}); name a text.") from error
+    https = (args.address or "").startswith("https://")
+    return Settings(
+        title=args.title, consent=consent, secure_cookie=https, behind_proxy=bool(args.address)
+    )
+
+
+def _fill(store: Store, args: argparse.Namespace) -> list[str]:
+    """Bring data and work into the project where it is asked or there is none."""
+    if args.data:
+        _, read = add_files(store, args.data)
+        plan_work(store, args)
+        return read
+    if progress(store, store.clock()).items:
+        return []
+    from suffrage.worlds.adaptation import load_world
+    from suffrage.worlds.adaptation.labelling import groups_to_judge
+
+    lang = args.lang or users_language()
+    answers = 1 if args.kind == "demonstration" else ANSWERS
+    add_groups(store, groups_to_judge(load_world(lang), QUESTIONS, answers, seed=0))
+    plan_work(store, args)
+    return ["the embedded world's questions, to try the page; --data brings your own"]
+
+
+def _rater_link(store: Store, address: str) -> str:
+    """A link for whoever started the server, so that they can vote at once."""
+    return link(address, rater_token(secret(store), add_rater(store, "me").id, store.clock()))
+
+
+def _team(store: Store, address: str) -> str:
+    return link(address, team_token(secret(store), store.clock()))
+
+
+def _tell(args: argparse.Namespace, notes: list[str], now: Progress, told: dict[str, str]) -> None:
+    for note in notes:
+        print(note)
+    print(f"{args.db}: {now.items} items to judge, {now.votes} of {now.wanted} votes so far\n")
+    print(f"vote   {told['to_vote']}\nteam   {told['team']}\n")
+    print("Others vote by links of their own: suffrage label invite NAME ...")
+    if args.host in LOOPBACK:
+        print("Only this machine can open the page; --host 0.0.0.0 opens it to your network.")
+    else:
+        print("Everyone who reaches this machine can open the page; use https in front of it.")
+    print("Ctrl-C stops; nothing is lost.", flush=True)

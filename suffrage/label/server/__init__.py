@@ -1,0 +1,6 @@
+"""The web page where people judge, and the team's view of it."""
+
+from suffrage.label.server.app import create_app, serve
+from suffrage.label.server.settings import Settings
+
+__all__ = ["Settings", "create_app", "serve"]

@@ -1,0 +1,222 @@
+"""What the team's pages say, read from the store."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+import sqlalchemy as sa
+
+from suffrage.core.records import Group, Json, Judgment, Prompt
+from suffrage.core.results import Estimate, RatersResult
+from suffrage.label.store.database import Store, as_text
+from suffrage.label.store.expected import meaning
+from suffrage.label.store.raters import Rater, raters
+from suffrage.label.store.schema import assignments, judgments, tasks
+from suffrage.stats.raters import raters_result
+
+ROUNDS = 200  # of the bootstrap: the page is looked at often, and `agree` has the last word
+POINTS = 6  # of the picture of agreement as it grew
+MOST_DISPUTES = 50
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`finished` of `items` have all the votes that are wanted; `hour`: votes and who gave them."""
+
+    votes: int
+    wanted: int
+    items: int
+    finished: int
+    hour: int
+    active: int
+
+    @property
+    def hours_left(self) -> float | None:
+        """At the pace of the last hour; None without one."""
+        return max(0, self.wanted - self.votes) / self.hour if self.hour else None
+
+
+def progress(store: Store, now: datetime) -> Progress:
+    """Ordinary work alone: practice, gold and repeats have no end."""
+    work = tasks.c.purpose == "work"
+    full = sa.case((tasks.c.votes >= tasks.c.wanted, 1), else_=0)
+    counted = sa.func.sum(
+        sa.case((tasks.c.votes < tasks.c.wanted, tasks.c.votes), else_=tasks.c.wanted)
+    )
+    sums = (counted, sa.func.sum(tasks.c.wanted), sa.func.count(), sa.func.sum(full))
+    recent = judgments.c.created > as_text(now - timedelta(hours=1))
+    people = sa.func.count(sa.distinct(judgments.c.rater_id))
+    with store.reading() as connection:
+        votes, wanted, items, finished = connection.execute(sa.select(*sums).where(work)).one()
+        hour, active = connection.execute(
+            sa.select(sa.func.count(), people).where(
+                recent, judgments.c.supersedes.is_(None), judgments.c.assignment_id.is_not(None)
+            )
+        ).one()
+    return Progress(votes or 0, wanted or 0, items, finished or 0, hour, active)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Agreement over the first `votes` votes."""
+
+    votes: int
+    alpha: Estimate
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`result` is None while no completion was judged."""
+
+    votes: int
+    result: RatersResult | None
+    growth: tuple[Point, ...]
+    prompts: int
+    each: float  # votes a prompt, of those that have any
+
+
+def figures_of(groups: Sequence[Group]) -> Figures:
+    """Agreement and raters from the judgments that stand."""
+    said = [judgment for group in groups for judgment in group.judgments]
+    judged = [judgment for judgment in said if judgment.kind != "demonstration"]
+    judged.sort(key=lambda judgment: judgment.created or "")
+    prompts = len({judgment.prompt_id for judgment in judged})
+    return Figures(
+        votes=len(said),
+        result=raters_result(judged, rounds=ROUNDS) if judged else None,
+        growth=tuple(_growth(judged)),
+        prompts=prompts,
+        each=len(judged) / prompts if prompts else 0.0,
+    )
+
+
+def _growth(judged: Sequence[Judgment]) -> Iterable[Point]:
+    counts = sorted({round(len(judged) * step / POINTS) for step in range(1, POINTS + 1)})
+    for votes in counts:
+        if votes >= 2:
+            yield Point(votes, raters_result(judged[:votes], rounds=ROUNDS).alpha)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What only the store knows of a rater; `gold`: right, and how many."""
+
+    rater: Rater
+    seconds: float | None
+    gold: tuple[int, int]
+
+
+def seen_raters(store: Store) -> list[Seen]:
+    """Everybody, with their median time and their gold items."""
+    chosen = (
+        sa.select(
+            assignments.c.rater_id,
+            judgments.c.seconds,
+            judgments.c.value,
+            judgments.c.shown,
+            tasks.c.kind,
+            tasks.c.purpose,
+            tasks.c.expected,
+        )
+        .join(judgments, judgments.c.number == assignments.c.judged)
+        .join(tasks, tasks.c.id == assignments.c.task_id)
+    )
+    times: dict[str, list[float]] = defaultdict(list)
+    gold: dict[str, list[bool]] = defaultdict(list)
+    with store.reading() as connection:
+        for row in connection.execution_options(yield_per=1000).execute(chosen):
+            times[row.rater_id] += [] if row.seconds is None else [row.seconds]
+            if row.purpose == "gold" and row.expected is not None:
+                given = meaning(row.kind, _as_value(row.value), row.shown)
+                gold[row.rater_id].append(given == row.expected)
+    return [
+        Seen(
+            rater,
+            median(times[rater.id]) if times[rater.id] else None,
+            (sum(gold[rater.id]), len(gold[rater.id])),
+        )
+        for rater in raters(store)
+    ]
+
+
+def _as_value(value: Json) -> Json:
+    return tuple(map(tuple, value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """One item and what its raters said of each completion, in `notes` by completion.
+
+    `split`: the share of votes that differ from the commonest.
+    """
+
+    prompt: Prompt
+    kind: str
+    criterion: str
+    texts: tuple[str, ...]
+    notes: tuple[tuple[str, ...], ...]
+    undecided: int
+    raters: int
+    split: float
+    reasons: tuple[str, ...]
+
+
+def disputes(groups: Iterable[Group], most: int = MOST_DISPUTES) -> list[Dispute]:
+    """Items on which raters contradict each other, the most divided first."""
+    found: list[Dispute] = []
+    for group in groups:
+        items: dict[tuple[str, str, frozenset[str]], list[Judgment]] = defaultdict(list)
+        for one in group.judgments:
+            if one.kind != "demonstration":
+                items[one.kind, one.criterion, frozenset(one.completions)].append(one)
+        found += [_dispute(group, said) for said in items.values() if _split(said) > 0]
+    found.sort(key=lambda dispute: (-dispute.split, -dispute.raters))
+    return found[:most]
+
+
+def _split(said: Sequence[Judgment]) -> float:
+    meanings = Counter(str(meaning(one.kind, one.value, one.completions)) for one in said)
+    return 1 - meanings.most_common(1)[0][1] / len(said)
+
+
+def _dispute(group: Group, said: Sequence[Judgment]) -> Dispute:
+    kind, ids = said[0].kind, set(said[0].completions)
+    chosen = [completion for completion in group.completions if completion.id in ids]
+    return Dispute(
+        prompt=group.prompt,
+        kind=kind,
+        criterion=said[0].criterion,
+        texts=tuple(completion.text for completion in chosen),
+        notes=tuple(tuple(_notes(said, completion.id)) for completion in chosen),
+        undecided=sum(one.value in ("tie", "both_bad") for one in said),
+        raters=len({one.rater for one in said}),
+        split=_split(said),
+        reasons=tuple(one.reason for one in said if one.reason),
+    )
+
+
+def _notes(said: Sequence[Judgment], name: str) -> list[str]:
+    """What each vote gave this completion: a place, a number, a grade; for a pair, a win."""
+    if said[0].kind == "pair":
+        wins = sum(one.value in ("a", "b") and _winner(one) == name for one in said)
+        return [str(wins)]
+    if said[0].kind == "ranking":
+        return sorted(_place(one, name) for one in said)
+    return sorted(str(one.value) for one in said)
+
+
+def _winner(judgment: Judgment) -> str:
+    return judgment.completions["ab".index(str(judgment.value))]
+
+
+def _place(judgment: Judgment, name: str) -> str:
+    above = 0
+    for tied in judgment.value if isinstance(judgment.value, tuple) else ():
+        if name in tied:
+            break
+        above += len(tied)
+    return str(above + 1)

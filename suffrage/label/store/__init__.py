@@ -1,0 +1,1 @@
+"""The project's database: what is judged, by whom, and what they said; SQLite or PostgreSQL."""

@@ -1,0 +1,153 @@
+"""Opening the project's database, and its transactions: the same code on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from suffrage.core.errors import DataError, SettingsError
+from suffrage.label.store.durability import GroupSync
+from suffrage.label.store.migrations import migrate
+
+Clock = Callable[[], datetime]
+
+_POOL = 40  # connections: as many as a server has threads
+_WAIT = 30_000  # milliseconds that a writer of SQLite waits for the others
+_WRITES, _CLOCK = "suffrage_writes", "suffrage_clock"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def as_text(moment: datetime) -> str:
+    """A moment as ISO 8601 UTC text of one length, which sorts as the moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def now_of(connection: Connection) -> str:
+    """The time by the clock of the store whose transaction this is."""
+    return as_text(connection.get_execution_options()[_CLOCK]())
+
+
+@dataclass(frozen=True)
+class Store:
+    """A project's database; every module of the store takes one."""
+
+    engine: Engine
+    clock: Clock
+    sync: GroupSync | None = None  # of SQLite
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A connection that writes: all of it is kept, on the disk when this ends, or nothing.
+
+        On SQLite one writer at a time, from the first statement on, so that what was counted is
+        still true when it is written; on PostgreSQL the rows that are read `FOR UPDATE` wait.
+        What is not `durable` may be lost when the power fails (never when the process does), and
+        reaches the disk with the next that is.
+        """
+        turn = nullcontext() if self.sync is None else self.sync.turn
+        with self._connection(writes=True) as connection, turn, connection.begin():
+            yield connection
+        if durable and self.sync is not None:
+            self.sync.wait()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads, and sees one state of the database."""
+        with self._connection(writes=False) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connection(self, *, writes: bool) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            yield connection.execution_options(**{_WRITES: writes, _CLOCK: self.clock})
+
+    def now(self) -> str:
+        return as_text(self.clock())
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def open_store(url_or_path: str | Path, *, clock: Clock = utc_now) -> Store:
+    """The project in a file of SQLite or at a `postgresql://` address, made where there is none.
+
+    An older project is brought to today's tables. `DataError` where there is something else.
+    """
+    engine = _engine(url_or_path)
+    local = engine.dialect.name == "sqlite"
+    store = Store(engine, clock, GroupSync(Path(url_or_path)) if local else None)
+    try:
+        with store.transaction() as connection:
+            migrate(connection)
+    except sa.exc.DBAPIError as error:
+        store.close()
+        raise DataError(
+            f"cannot be opened as a labelling project: {error.orig}; name a file that is one or "
+            "does not exist yet, or a PostgreSQL server that runs.",
+            _without_password(url_or_path),
+        ) from error
+    except DataError as error:
+        store.close()
+        raise DataError(str(error), _without_password(url_or_path)) from error
+    return store
+
+
+def _engine(url_or_path: str | Path) -> Engine:
+    text = str(url_or_path)
+    if "://" in text and isinstance(url_or_path, str):
+        url = sa.make_url(text)
+        if url.get_backend_name() == "postgresql":
+            return _postgres(url)
+        raise SettingsError(
+            f"{_without_password(text)} is no address of a labelling project; give the path of a "
+            "file, or postgresql://user@host/name."
+        )
+    engine = sa.create_engine(sa.URL.create("sqlite", database=text), pool_size=_POOL)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgres(url: sa.URL) -> Engine:
+    try:
+        return sa.create_engine(
+            url.set(drivername="postgresql+psycopg"), pool_size=_POOL, pool_pre_ping=True
+        )
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "PostgreSQL needs the driver psycopg; pip install 'suffrage[postgres]'."
+        ) from error
+
+
+def _without_password(url_or_path: str | Path) -> str:
+    text = str(url_or_path)
+    return sa.make_url(text).render_as_string() if "://" in text else text
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    """WAL: readers never wait for the writer. NORMAL: `GroupSync` waits for the disk instead."""
+    connection.isolation_level = None  # this module begins transactions, not the driver
+    for pragma in (
+        f"busy_timeout = {_WAIT}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "mmap_size = 1073741824",  # read through the page cache that all connections share
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

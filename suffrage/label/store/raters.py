@@ -1,0 +1,151 @@
+"""The people, models and rules that judge."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from suffrage.core.errors import DataError, SettingsError
+from suffrage.core.records import RaterKind
+from suffrage.label.store.counts import add_remaining, left
+from suffrage.label.store.database import Store, now_of
+from suffrage.label.store.errors import LabelError
+from suffrage.label.store.events import log
+from suffrage.label.store.schema import assignments, tasks
+from suffrage.label.store.schema import raters as table
+from suffrage.label.store.settings import insert
+
+_LONGEST_NAME = 200
+_WORKING = sa.select(table).where(table.c.id == sa.bindparam("id")).with_for_update()
+
+
+@dataclass(frozen=True)
+class Rater:
+    """`id` is a secret between the rater and the server; `name` is what exports say."""
+
+    id: str
+    name: str
+    kind: RaterKind
+    seed: int  # of the order in which completions are shown
+    consented: str | None = None  # when
+    withdrawn: str | None = None  # when
+
+
+def add_rater(store: Store, name: str, kind: RaterKind = "human") -> Rater:
+    """The rater of this name, new or as before; `DataError` where that one is of another kind."""
+    with store.transaction() as connection:
+        return ensure_raters(connection, {name: kind})[name]
+
+
+def ensure_raters(connection: Connection, kinds: dict[str, RaterKind]) -> dict[str, Rater]:
+    """The raters of these names, made where they are new."""
+    for name, kind in kinds.items():
+        _check_name(name)
+        row = {"id": secrets.token_urlsafe(16), "name": name, "kind": kind}
+        made = {"seed": secrets.randbits(31), "created": now_of(connection)}
+        new = insert(connection, table).values({**row, **made})
+        added = connection.execute(new.on_conflict_do_nothing(index_elements=["name"])).rowcount
+        if added:
+            log(connection, row["id"], "rater", {"name": name, "kind": kind})
+    found = {name: _named(connection, name) for name in kinds}
+    for name, kind in kinds.items():
+        if found[name].kind != kind:
+            raise DataError(
+                f"rater {name!r} is {found[name].kind} in this project and {kind} here; give one "
+                "of the two another name."
+            )
+    return found
+
+
+def _check_name(name: str) -> None:
+    if name != name.strip() or not name.isprintable() or not 1 <= len(name) <= _LONGEST_NAME:
+        raise SettingsError(
+            f"{name[:50]!r} cannot name a rater; use 1 to {_LONGEST_NAME} printable characters, "
+            "without spaces at the ends."
+        )
+
+
+def _named(connection: Connection, name: str) -> Rater:
+    return _rater(connection.execute(sa.select(table).where(table.c.name == name)).one())
+
+
+def _rater(row: Row[Any]) -> Rater:
+    return Rater(row.id, row.name, row.kind, row.seed, row.consented, row.withdrawn)
+
+
+def find_rater(store: Store, rater_id: str) -> Rater | None:
+    """The rater with this id, withdrawn or not."""
+    with store.reading() as connection:
+        chosen = sa.select(table).where(table.c.id == rater_id)
+        row = connection.execute(chosen).first() if rater_id.isprintable() else None
+    return None if row is None else _rater(row)
+
+
+def raters(store: Store) -> list[Rater]:
+    """Everybody, in the order of their names."""
+    with store.reading() as connection:
+        return [_rater(row) for row in connection.execute(sa.select(table).order_by(table.c.name))]
+
+
+def working_rater(connection: Connection, rater_id: str) -> Rater:
+    """A rater who may work, for this transaction alone: two tabs wait for each other.
+
+    `LabelError` 404 for an unknown id, 403 for a rater who withdrew.
+    """
+    row = connection.execute(_WORKING, {"id": rater_id}).first() if rater_id.isprintable() else None
+    if row is None:
+        raise LabelError("No rater has this link; ask the team for a new one.", 404)
+    if row.withdrawn is not None:
+        raise LabelError("You withdrew from this project; ask the team for a new link.", 403)
+    return _rater(row)
+
+
+def consent(store: Store, rater_id: str) -> None:
+    """Keep when the rater agreed to the consent text; the first time counts."""
+    with store.transaction() as connection:
+        if working_rater(connection, rater_id).consented is None:
+            chosen = table.update().where(table.c.id == rater_id)
+            connection.execute(chosen.values(consented=now_of(connection)))
+            log(connection, rater_id, "consented", {})
+
+
+def withdraw(store: Store, rater_id: str) -> int:
+    """Take a rater's votes out of every later read, and give their items to others.
+
+    Nothing is deleted. Returns how many votes left; `LabelError` as `working_rater`.
+    """
+    with store.transaction() as connection:
+        working_rater(connection, rater_id)
+        mine = assignments.c.rater_id == rater_id
+        given = assignments.c.judged.is_not(None)
+        votes = int(connection.scalar(sa.select(sa.func.count()).where(mine, given)) or 0)
+        _uncount(connection, rater_id)
+        left = assignments.update().where(mine, assignments.c.state == "open")
+        connection.execute(left.values(state="expired"))
+        gone = table.update().where(table.c.id == rater_id)
+        connection.execute(gone.values(withdrawn=now_of(connection)))
+        log(connection, rater_id, "withdrawn", {"votes": votes})
+        return votes
+
+
+def _uncount(connection: Connection, rater_id: str) -> None:
+    """Take the rater's votes and leases out of the counts of their tasks."""
+    of_rater = sa.select(assignments.c.task_id).where(assignments.c.rater_id == rater_id)
+    live = assignments.c.state.in_(("open", "done"))
+    loaded, voted = of_rater.where(live), of_rater.where(assignments.c.judged.is_not(None))
+    work = tasks.c.purpose == "work"
+    held = sa.select(tasks).where(work, tasks.c.id.in_(loaded))
+    rows = connection.execute(held.order_by(tasks.c.id).with_for_update()).all()
+    _reduce(connection, work & tasks.c.id.in_(loaded), "load")
+    _reduce(connection, work & tasks.c.id.in_(voted), "votes")
+    free = (left(row.id, row, 1) for row in rows if row.load == row.wanted)
+    add_remaining(connection, sum(free, Counter()))
+
+
+def _reduce(connection: Connection, chosen: sa.ColumnElement[bool], count: str) -> None:
+    connection.execute(tasks.update().where(chosen).values({count: tasks.c[count] - 1}))

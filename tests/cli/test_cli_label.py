@@ -1,0 +1,185 @@
+"""`suffrage label`: from an empty folder to votes that training reads, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+
+import pytest
+
+from suffrage.cli.label import VERBS
+from suffrage.cli.label import serve as serving
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def project(suffrage, place):
+    """A project on three prompts with two answers each, every pair for two raters."""
+    rows = [
+        {
+            "prompt": {"id": f"p{i}", "content": f"question {i}?"},
+            "completions": [
+                {"id": f"p{i}{name}", "prompt_id": f"p{i}", "text": f"{name} 很好 {i}"}
+                for name in "ab"
+            ],
+        }
+        for i in range(3)
+    ]
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    (place / "groups.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    said = suffrage("label import groups.jsonl --overlap 2")
+    assert said.status == 0, said.err
+    assert "label.db: 3 groups and 3 items added" in said.out
+    return place
+
+
+def simulate(place, suffrage, *more: str):
+    """Votes by raters for whom an answer is worth its first letter's place."""
+    code = "def worth(group, completion, rater):\n    return 5 * (completion.text[0] == 'a')\n"
+    (place / "taste.py").write_text(code, encoding="utf-8")
+    return suffrage("label", "simulate", "--utility", "taste:worth", *more)
+
+
+def test_votes_go_from_the_page_to_the_trainers_format(suffrage, project):
+    said = simulate(project, suffrage, "--truth", "truth.json")
+    assert (said.status, said.out) == (0, "6 votes by 11 simulated raters\n")
+    assert len(json.loads((project / "truth.json").read_text())["raters"]) == 11
+    status = suffrage("label status")
+    assert "6 of 6 votes, 3 of 3 items finished" in status.out
+    told = json.loads(suffrage("label status --json").out)
+    assert (told["votes"], sum(row["votes"] for row in told["raters"])) == (6, 6)
+    assert suffrage("label export --out feedback.jsonl").status == 0
+    assert suffrage("agree feedback.jsonl --consensus preferences.jsonl").status == 0
+    learned = (project / "preferences.jsonl").read_text(encoding="utf-8").splitlines()
+    assert all(json.loads(line)["preference"]["pairs"] for line in learned)
+    assert len(learned) == 3
+
+
+def test_an_export_is_not_written_over_unasked(suffrage, project):
+    assert suffrage("label export --out f.jsonl").status == 0
+    refused = suffrage("label export --out f.jsonl")
+    assert refused.status == 2
+    assert "f.jsonl" in refused.err
+    assert suffrage("label export --out f.jsonl --overwrite").status == 0
+
+
+def test_the_same_name_gets_a_link_to_the_same_rater(suffrage, project):
+    links = json.loads(suffrage("label invite Ana 小明 --team --json").out)
+    assert list(links) == ["Ana", "小明", "(the team)"]
+    assert all(link.startswith("http://127.0.0.1:8000/join/") for link in links.values())
+    suffrage("label invite Ana")
+    told = json.loads(suffrage("label status --json").out)
+    assert [row["name"] for row in told["raters"]] == ["Ana", "小明"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(suffrage, verb):
+    with pytest.raises(SystemExit) as ended:
+        suffrage(f"label {verb} --help")
+    assert ended.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("label srve", "suffrage label has no verb 'srve'; did you mean 'serve'"),
+        ("label status", "there is no project label.db"),
+        ("label invite Ana --db none.db", "there is no project none.db"),
+        ("label import nothing.jsonl", "nothing.jsonl"),
+        ("label serve --data nothing.jsonl", "nothing.jsonl"),
+        ("label serve --consent nothing.md", "nothing.md cannot be read"),
+        ("label serve --kind stars", "stars"),
+        ("label serve --third-on-conflict --overlap 2", "overlap >= 3"),
+        ("label status --db mysql://x/y", "no address of a labelling project"),
+        ("label status --db taken.txt", "taken.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(suffrage, place, line, said):
+    (place / "taken.txt").write_text("a shopping list, and no database at all\n" * 40)
+    status, out, err = suffrage(line)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_simulated_raters_need_to_know_what_is_good(suffrage, project):
+    status, _, err = suffrage("label simulate")
+    assert status == 2
+    assert "--utility MODULE:FUNCTION" in err
+    assert suffrage("label simulate --utility nowhere:at_all").status == 2
+
+
+@pytest.mark.parametrize("kind", ["pair", "demonstration"])
+def test_alone_it_opens_on_the_embedded_world(suffrage, place, monkeypatch, kind):
+    served = []
+    monkeypatch.setattr(serving, "serve", lambda *given: served.append(given))
+    monkeypatch.setattr(serving, "_check_free", lambda host, port: None)
+    told = json.loads(suffrage(f"label serve --lang zh --kind {kind} --json --port 8765").out)
+    assert served[0][1:3] == ("127.0.0.1", 8765)
+    assert told["to_vote"].startswith("http://127.0.0.1:8765/join/")
+    items = json.loads(suffrage("label status --json").out)["items"]
+    assert items == {"pair": 50 * 6, "demonstration": 50}[kind]
+    again = suffrage("label serve --host 0.0.0.0")
+    assert f"{items} items to judge" in again.out
+    assert "Everyone who reaches this machine" in again.out
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_made(suffrage, place):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, out, err = suffrage(f"label serve --port {taken.getsockname()[1]}")
+    assert (status, out) == (2, "")
+    assert "--port" in err
+    assert list(place.iterdir()) == []
+
+
+def test_the_link_it_prints_opens_the_page_and_an_interrupt_ends_it(place):
+    words = [sys.executable, "-m", "suffrage", "label", "serve", "--lang", "en"]
+    words += ["--port", str(_free_port())]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = []
+        while not (lines and lines[-1].startswith("Ctrl-C")):
+            lines.append(process.stdout.readline())
+            assert lines[-1], process.communicate()[1]
+        found = re.search(r"^vote +(\S+)$", "".join(lines), re.MULTILINE)
+        assert found
+        page = _open(found[1])
+        assert "Which answer is better?" in page
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def _free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        return int(chosen.getsockname()[1])
+
+
+def _open(link: str) -> str:
+    """The page behind a link, as a browser with cookies gets it, once it is there."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    for _ in range(100):
+        try:
+            with opener.open(link) as answer:
+                return str(answer.read().decode())
+        except (ConnectionError, urllib.error.URLError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not start")

@@ -1,0 +1,254 @@
+"""The team's view: figures from hand-made votes, the editor of guidelines, disputes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from project_fixture import SECRET, Project, group
+
+from suffrage.core.records import Group, Judgment
+from suffrage.core.results import Estimate
+from suffrage.label import links
+from suffrage.label.server.growth import picture
+from suffrage.label.server.team import ends, plan, said
+from suffrage.label.server.team_data import Point, disputes, figures_of, progress, seen_raters
+from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
+from suffrage.label.store.guidelines import guidelines
+from suffrage.label.store.raters import withdraw
+
+
+def tile(page: str, title: str) -> str:
+    found = re.search(rf"<dt>{title}</dt><dd><b>([^<]*)</b>", page)
+    assert found, page
+    return found.group(1)
+
+
+def judged(*values: tuple[str, str], prompt: str = "p") -> Group:
+    """One pair; each value is a rater and what they said."""
+    pair = (f"{prompt}-gpt0", f"{prompt}-gpt1")
+    votes = tuple(
+        Judgment(
+            id=f"{prompt}{rater}",
+            prompt_id=prompt,
+            rater=rater,
+            kind="pair",
+            value=value,
+            completions=pair,
+            shown=pair,
+            reason=f"says {rater}",
+        )
+        for rater, value in values
+    )
+    return group(prompt, "one", "two").model_copy(update={"judgments": votes})
+
+
+def test_progress_counts_the_votes_that_are_wanted(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"), group("q", "x", "y"), overlap=2)
+    for name in ("Mei", "Tom"):
+        person = project.join(name)
+        person.open()
+        person.vote(choice="1")
+    found = progress(project.store, project.clock())
+    assert (found.votes, found.wanted, found.items) == (2, 4, 2)
+    assert (found.hour, found.active, found.hours_left) == (2, 2, 1.0)
+    project.clock.passes(hours=2)
+    later = progress(project.store, project.clock())
+    assert (later.hour, later.hours_left) == (0, None)
+
+
+def test_practice_is_no_progress(project: Project) -> None:
+    known = group("p", "x", "y", expected={"p-gpt0": 2, "p-gpt1": 1})
+    add_groups(project.store, [known, group("q", "x", "y")])
+    add_tasks(project.store, TaskPlan(kind="pair", practice=1, overlap=2))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    found = progress(project.store, project.clock())
+    assert (found.votes, found.wanted, found.items, found.finished) == (0, 2, 1, 0)
+
+
+def test_the_overview_shows_progress_and_agreement(project: Project) -> None:
+    project.add("pair", *(group(f"p{i}", "x", "y") for i in range(4)), overlap=2)
+    for name in ("Mei", "Tom"):
+        person = project.join(name)
+        for _ in range(4):
+            page = person.open()
+            person.vote(choice="1" if page.index(">x<") < page.index(">y<") else "2")
+    page = project.team().open("/team")
+    assert tile(page, "Votes") == "8"
+    assert tile(page, "Items finished") == "4"
+    assert tile(page, "Two raters choose alike") == "100%"
+    assert "<svg" in page
+
+
+def test_an_empty_project_has_a_team_view(project: Project) -> None:
+    team = project.team()
+    assert "No votes yet." in team.open("/team")
+    assert "suffrage label invite" in team.open("/team/raters")
+    assert "contradict" in team.open("/team/disputes")
+    assert team.client.get("/team?width=nan").status_code == 200
+
+
+def test_withdrawn_votes_leave_the_figures_at_once(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"), group("q", "x", "y"))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    team = project.team()
+    assert "Worked out from 1 votes" in team.open("/team")
+    assert mei.rater is not None
+    withdraw(project.store, mei.rater.id)
+    assert "No votes yet." in team.open("/team")
+    assert "withdrawn" in team.open("/team/raters")
+
+
+def test_raters_have_their_median_time(project: Project) -> None:
+    project.add("pair", *(group(f"p{i}", "x", "y") for i in range(3)))
+    mei = project.join()
+    for seconds in ("2", "30", "7"):
+        mei.open()
+        mei.vote(choice="1", seconds=seconds)
+    [seen] = seen_raters(project.store)
+    assert (seen.rater.name, seen.seconds, seen.gold) == ("Mei", 7.0, (0, 0))
+    assert "7 s" in project.team().open("/team/raters")
+
+
+def test_the_most_divided_item_comes_first() -> None:
+    agreed = judged(("Mei", "a"), ("Tom", "a"), prompt="agreed")
+    one = judged(("Mei", "a"), ("Tom", "a"), ("Ana", "b"), prompt="one")
+    split = judged(("Mei", "a"), ("Tom", "b"), prompt="split")
+    found = disputes([agreed, one, split])
+    assert [dispute.prompt.id for dispute in found] == ["split", "one"]
+    assert found[1].notes == (("2",), ("1",))
+    assert found[1].split == pytest.approx(1 / 3)
+    assert found[0].reasons == ("says Mei", "says Tom")
+
+
+def test_ties_are_undecided_and_a_dispute_with_a_side() -> None:
+    [found] = disputes([judged(("Mei", "a"), ("Tom", "tie"), ("Ana", "both_bad"))])
+    assert found.undecided == 2
+    assert found.notes == (("1",), ("0",))
+
+
+def test_places_of_a_disputed_ranking_count_ties() -> None:
+    names = ("p-gpt0", "p-gpt1", "p-gpt2")
+    orders = {"Mei": ((names[0], names[1]), (names[2],)), "Tom": tuple((n,) for n in names)}
+    votes = tuple(
+        Judgment(id=who, prompt_id="p", rater=who, kind="ranking", value=order, completions=names)
+        for who, order in orders.items()
+    )
+    [found] = disputes([group("p", "x", "y", "z").model_copy(update={"judgments": votes})])
+    assert found.notes == (("1", "1"), ("1", "2"), ("3", "3"))
+
+
+def test_a_disputes_page_names_no_rater_and_no_model(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    for name in ("Mei", "Tom"):
+        person = project.join(name)
+        page = person.open()
+        first = page.index(">x<") < page.index(">y<")
+        person.vote(choice="1" if first == (name == "Mei") else "2", reason=f"as {name} thinks")
+    page = project.team().open("/team/disputes")
+    assert page.count("1 for this") == 2
+    assert "as Mei thinks" in page
+    assert "secret-model" not in page
+
+
+def test_the_plan_says_how_many_votes_are_missing() -> None:
+    """385 prompts of one vote give +-5 points; 2 of 2 votes that always agree count as one."""
+    figures = figures_of([judged(("Mei", "a"), prompt="p"), judged(("Mei", "b"), prompt="q")])
+    found = plan(figures, 5.0)
+    assert (found.need, found.each, found.have, found.more) == (385, 1, 2, 383)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "share", "text"),
+    [
+        (None, True, "–"),
+        (Estimate(value=None), True, "–"),
+        (Estimate(value=0.666), True, "67%"),
+        (Estimate(value=-0.123), False, "−0.12"),
+    ],
+)
+def test_figures_are_written(estimate: Estimate | None, share: bool, text: str) -> None:
+    assert said(estimate, share) == text
+    assert ends(estimate, share) is None
+
+
+def test_the_picture_keeps_its_scale() -> None:
+    points = [
+        Point(4, Estimate(value=None)),
+        Point(8, Estimate(value=0.5, low=0.0, high=1.0)),
+        Point(16, Estimate(value=1.0)),
+    ]
+    found = picture(points)
+    assert found is not None
+    half, whole = found.marks
+    assert (half.x, whole.x) == (332.0, 616.0)
+    assert (half.high, half.y, half.low) == (16.0, 110.0, 204.0)
+    assert (whole.y, whole.low) == (16.0, None)
+    assert [label for _, label in found.lines] == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_the_picture_goes_below_nought_where_agreement_does() -> None:
+    found = picture([Point(8, Estimate(value=-0.2, low=-0.6, high=0.1))])
+    assert found is not None
+    assert [label for _, label in found.lines] == ["−1", "−0.5", "0", "0.5", "1"]
+    assert picture([Point(4, Estimate(value=None))]) is None
+
+
+def test_a_new_version_of_the_guidelines_is_published(project: Project) -> None:
+    team = project.team()
+    team.open("/team/guidelines")
+    page = team.post("/team/guidelines", text="Be **fair**.\r\n", base="0").text
+    assert "<strong>fair</strong>" in page
+    found = guidelines(project.store)
+    assert (found.version, found.text) == (1, "Be **fair**.")
+
+
+def test_two_editors_do_not_overwrite_each_other(project: Project) -> None:
+    team = project.team()
+    team.open("/team/guidelines")
+    team.post("/team/guidelines", text="First", base="0")
+    late = team.post("/team/guidelines", text="Second", base="0")
+    assert late.status_code == 422
+    assert "Version 1 was published meanwhile" in late.text
+    assert "Second</textarea>" in late.text
+    assert guidelines(project.store).text == "First"
+
+
+@pytest.mark.parametrize("text", ["x" * 60_001, "a\x00b", ""])
+def test_guidelines_that_cannot_be_kept_are_refused(project: Project, text: str) -> None:
+    team = project.team()
+    team.open("/team/guidelines")
+    assert team.post("/team/guidelines", text=text, base="0").status_code == 422
+    assert guidelines(project.store).version == 0
+
+
+def test_an_unknown_export_is_not_found(project: Project) -> None:
+    assert project.team().client.get("/team/export/spreadsheet").status_code == 404
+
+
+def test_votes_are_exported_with_and_without_names(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    team = project.team()
+    assert team.client.get("/team/export/trl-preference").status_code == 404
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    found = team.client.get("/team/export/comparisons")
+    assert found.headers["content-disposition"] == 'attachment; filename="comparisons.jsonl"'
+    assert "Mei" in found.text
+    hidden = team.client.get("/team/export/comparisons?pseudonyms=1").text
+    assert hidden.count("\n") == 1
+    assert "Mei" not in hidden
+
+
+def test_a_team_member_may_also_vote(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    token = links.team_token(SECRET, project.clock())
+    assert mei.client.get(f"/join/{token}").headers["location"] == "/team"
+    assert "0 of 1 done" in mei.open()
+    assert mei.client.get("/team").status_code == 200
