@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -214,6 +215,7 @@ PAIRS = (
 
 def contest(args: argparse.Namespace) -> dict[str, Any]:
     """One contestant in this process: seconds of the work, and the process's peak memory."""
+    os.environ["SUFFRAGE_CACHE"] = str(Path(args.scratch) / "cache")  # no reference of other turns
     work = CONTESTANTS[args.run](args)
     started = time.perf_counter()
     work()

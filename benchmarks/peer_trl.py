@@ -30,7 +30,9 @@ def trainer(method: str, model: Path, rows: list[dict[str, Any]], out: Path, **a
 
         scorer = AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
         scorer.config.pad_token_id = tokenizer.pad_token_id
-        return RewardTrainer(scorer, RewardConfig(**settings), data, processing_class=tokenizer)
+        return RewardTrainer(
+            scorer, args=RewardConfig(**settings), train_dataset=data, processing_class=tokenizer
+        )
     policy = AutoModelForCausalLM.from_pretrained(model)
     if method == "dpo":
         from trl import DPOConfig, DPOTrainer

@@ -8,6 +8,7 @@ wanted, for it is counted in the transaction that leases it.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -29,6 +30,7 @@ from suffrage.label.store.work import Work, work_of
 __all__ = ["Nothing", "Work", "end_leases", "next_work"]
 
 _AT_ONCE = 100  # leases that one call ends at most
+_PAUSES = (0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)  # seconds before each attempt
 _WINDOW = 64  # items among which the active choice chooses
 
 
@@ -46,6 +48,16 @@ def next_work(store: Store, rater_id: str) -> Work | Nothing:
     `LabelError` 404 for an unknown rater, 403 for one who withdrew.
     """
     end_leases(store)
+    for pause in _PAUSES:
+        time.sleep(pause)
+        found = _attempt(store, rater_id)
+        if found is not None:
+            return found
+    return Nothing("wait")
+
+
+def _attempt(store: Store, rater_id: str) -> Work | Nothing | None:
+    """None where all that is free is just being leased by others: they decide in milliseconds."""
     with store.transaction(durable=False) as connection:  # a lease that is lost is given anew
         rater, rules = working_rater(connection, rater_id), rules_of(connection)
         if rules.paused:
@@ -61,9 +73,16 @@ def next_work(store: Store, rater_id: str) -> Work | Nothing:
         standing = standing_of(connection, rater.id)
         task = _choose(connection, rater, rules, standing)
         if task is None:
-            waits = connection.scalar(_OTHERS_HOLD, {"rater": rater.id}) is not None
-            return Nothing("wait" if waits else "finished")
+            return _nothing(connection, rater)
         return work_of(connection, _lease(connection, rater, task, until), standing)
+
+
+def _nothing(connection: Connection, rater: Rater) -> Nothing | None:
+    about = {"rater": rater.id, "of": "work"}
+    if connection.execute(_FIRST, about).first() is not None:
+        return None
+    waits = connection.scalar(_OTHERS_HOLD, about) is not None
+    return Nothing("wait" if waits else "finished")
 
 
 _HELD = (
@@ -141,7 +160,6 @@ def _to_give() -> sa.Select[Any]:
 
 _FIRST = _to_give().limit(1)
 _FREE = _FIRST.with_for_update(of=tasks, skip_locked=True)
-_WAITED = _FIRST.with_for_update(of=tasks)
 _NAMED = _FREE.where(tasks.c.id == sa.bindparam("task"))
 _SEVERAL = _to_give().with_only_columns(tasks.c.id).limit(_WINDOW)
 _REPEAT = (
@@ -172,18 +190,14 @@ def _choose(
 
 
 def _work(connection: Connection, rules: Rules, about: dict[str, str]) -> Row[Any] | None:
-    """Ordinary work, locked; what another transaction is just leasing is waited for only at last.
-
-    A row that was locked and has changed is looked at again before it is given.
-    """
+    """Ordinary work, locked; nobody waits for a lock here, so that no two wait for each other."""
     if rules.choice == "active":
         window = list(connection.scalars(_SEVERAL, about))
         for task_id in most_informative(connection, window):
             found = connection.execute(_NAMED, {**about, "task": task_id}).first()
             if found is not None:
                 return found
-    found = connection.execute(_FREE, about).first()
-    return found if found is not None else connection.execute(_WAITED, about).first()
+    return connection.execute(_FREE, about).first()
 
 
 def _lease(connection: Connection, rater: Rater, task: Row[Any], until: str) -> str:

@@ -12,7 +12,7 @@ from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, group
 from suffrage.label.store.database import Store
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.events import events
-from suffrage.label.store.judgments import skip, submit
+from suffrage.label.store.judgments import skip, submit, undo
 from suffrage.label.store.raters import Rater, add_rater
 from suffrage.label.store.schema import remaining, tasks
 from suffrage.label.store.settings import Rules, rules, write_rules
@@ -180,6 +180,8 @@ def test_a_rater_who_did_enough_for_today_may_go_on_tomorrow(store: Store, clock
     write_rules(store, Rules(per_hour=2, per_day=3), "team")
     judge(store, ann)
     clock.pass_(minutes=10)
+    undo(store, ann.id)
+    judge(store, ann, "tie")  # a correction is not another vote
     judge(store, ann)
     assert nothing_for(store, ann) == Nothing("limit", "2026-03-01T13:00:00.000000+00:00")
     clock.pass_(minutes=50)

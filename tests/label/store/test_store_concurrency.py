@@ -113,8 +113,8 @@ from suffrage.label.store.database import open_store
 from tests.label.store.project import filled, judge
 from suffrage.label.store.contents import TaskPlan
 store = open_store(sys.argv[1])
-(ann,) = filled(store, 5000, 1, TaskPlan(kind="pair", overlap=1))
-while True:
+(ann,) = filled(store, 300, 1, TaskPlan(kind="pair", overlap=1))
+for _ in range(300):
     print(judge(store, ann).judgment_id, flush=True)
 """
 

@@ -71,6 +71,10 @@ def test_a_client_id_used_for_another_item_is_refused(store: Store) -> None:
     refused(store, ann.id, vote(work_for(store, ann), client_id="same"), 409)
     assert len(stored(store)) == 1
     judge(store, ann)  # the item is still open
+    again = undo(store, ann.id)
+    assert again is not None
+    refused(store, ann.id, vote(again, "tie", client_id="same"), 409)
+    assert "tie" not in {judgment.value for judgment in stored(store)}
 
 
 def test_two_tabs_show_the_same_work_and_only_the_first_vote_counts(store: Store) -> None:
