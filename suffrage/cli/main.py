@@ -25,7 +25,7 @@ VERBS = {
     "generate": "answer prompts with one model, or with several side by side",
     "agree": "how far raters agree, how reliable each is, and the consensus",
     "rank": "leaderboards of models, answers or anything compared, with intervals",
-    "label": "people judge completions in a web page: serve, invite, import, export, simulate",
+    "label": "people judge completions in a web page: serve, invite, ...",
     "report": "one self-contained page about runs and results",
 }
 RESUMABLE = ("demo", "train")
@@ -94,5 +94,5 @@ def _overview() -> str:
         "usage: suffrage VERB ...\n\n"
         "Give people a vote in what a language model says.\n\n"
         f"{verbs}\n\n"
-        "`suffrage VERB --help` explains a verb; every verb takes --json."
+        "`suffrage VERB --help` explains a verb; every command takes --json."
     )

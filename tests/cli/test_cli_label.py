@@ -132,6 +132,8 @@ def test_alone_it_opens_on_the_embedded_world(suffrage, place, monkeypatch, kind
     assert told["to_vote"].startswith("http://127.0.0.1:8765/join/")
     items = json.loads(suffrage("label status --json").out)["items"]
     assert items == {"pair": 50 * 6, "demonstration": 50}[kind]
+    links = json.loads(suffrage("label invite Ana --json").out)
+    assert links["Ana"].startswith("http://127.0.0.1:8765/join/")  # where it was served
     again = suffrage("label serve --host 0.0.0.0")
     assert f"{items} items to judge" in again.out
     assert "Everyone who reaches this machine" in again.out

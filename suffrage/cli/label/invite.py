@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suffrage.cli.arguments import number, parse, print_json
-from suffrage.cli.label.project import existing, label_parser
+from suffrage.cli.label.project import ADDRESS, existing, label_parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import SettingsError
 from suffrage.label.links import DAYS, link, rater_token, team_token
 from suffrage.label.store.raters import add_rater
-from suffrage.label.store.settings import secret
+from suffrage.label.store.settings import secret, setting
 
 LONGEST = 3650.0  # days
+UNSERVED = "http://127.0.0.1:8000"
 
 
 def run(words: Sequence[str]) -> int:
     parser = label_parser("invite")
     parser.add_argument("names", nargs="*", help="of raters; the same name, the same rater")
     parser.add_argument("--team", action="store_true", help="a link to the team's view")
-    parser.add_argument("--address", default="http://127.0.0.1:8000", help="what links begin with")
+    parser.add_argument("--address", help="what links begin with; unset: as last served")
     parser.add_argument("--days", type=number, default=float(DAYS), help="that a link is good for")
     args = parse(parser, words)
     if not args.names and not args.team:
@@ -28,16 +29,17 @@ def run(words: Sequence[str]) -> int:
         raise SettingsError(f"--days {args.days:g} is not above 0 and at most {LONGEST:g}.")
     store = existing(args)
     key, now = secret(store), store.clock()
+    address = args.address or setting(store, ADDRESS) or UNSERVED
     links = {
-        name: link(args.address, rater_token(key, add_rater(store, name).id, now, args.days))
+        name: link(address, rater_token(key, add_rater(store, name).id, now, args.days))
         for name in args.names
     }
     if args.team:
-        links["(the team)"] = link(args.address, team_token(key, now, args.days))
+        links["(the team)"] = link(address, team_token(key, now, args.days))
     if args.json:
         print_json(links)
     else:
         width = max(map(len, links))
-        for name, address in links.items():
-            print(f"{printable(name):{width}}  {address}")
+        for name, made in links.items():
+            print(f"{printable(name):{width}}  {made}")
     return 0

@@ -18,6 +18,7 @@ from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
 from suffrage.label.store.database import Store, open_store
 
 DATABASE = "label.db"
+ADDRESS = "address"  # a setting: what links begin with, as the page was last served
 KINDS = get_args(JudgmentKind)
 
 
@@ -41,7 +42,7 @@ def existing(args: argparse.Namespace) -> Store:
 
 def add_plan(parser: Parser) -> None:
     """The options that say what raters are asked of each prompt."""
-    asked = parser.add_argument_group("what raters are asked of the prompts that --data brings")
+    asked = parser.add_argument_group("what raters are asked of the data")
     asked.add_argument("--kind", choices=KINDS, default="pair", help="of judgment")
     asked.add_argument(
         "--criterion", nargs="+", default=["overall"], help="helpful, honest, harmless, or your own"

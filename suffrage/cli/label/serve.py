@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from suffrage.cli.arguments import parse, print_json, whole
 from suffrage.cli.label.project import (
+    ADDRESS,
     add_files,
     add_plan,
     label_parser,
@@ -24,7 +25,7 @@ from suffrage.label.server.team_data import Progress, progress
 from suffrage.label.store.contents import add_groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.raters import add_rater
-from suffrage.label.store.settings import secret
+from suffrage.label.store.settings import secret, write_setting
 
 QUESTIONS, ANSWERS = 50, 4  # of the embedded world
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -36,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     add_plan(parser)
     page = parser.add_argument_group("the page")
     page.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens it to the network")
-    page.add_argument("--port", type=whole(1, 1 << 16), default=8000)
+    page.add_argument("--port", type=whole(1, 1 << 16), default=8000, help="to listen on")
     page.add_argument("--address", help="what links begin with, behind a proxy: https://HOST")
     page.add_argument("--title", default="Suffrage")
     page.add_argument("--consent", help="a Markdown file to which raters must agree first")
@@ -50,6 +51,7 @@ def run(words: Sequence[str]) -> int:
         args.address
         or f"http://{'localhost' if args.host == '::1' else _seen(args.host)}:{args.port}"
     )
+    write_setting(store, ADDRESS, address, "team")
     told = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
     if args.json:
         print_json(told)
