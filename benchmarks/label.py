@@ -41,7 +41,7 @@ from suffrage.label.store.raters import add_rater
 from suffrage.label.store.schema import judgments
 from suffrage.label.store.settings import secret
 
-RATERS, ITEMS, RATE = 200, 20_000, 100.0
+RATERS, RATE = 200, 100.0
 UNLIMITED = 10**9
 
 
@@ -196,9 +196,9 @@ def survive(browser: Browser, times: Times, end: float, every: float, start: flo
 # ------------------------------------------------------------- what is measured
 
 
-def crowd(out: Path, seconds: float) -> None:
+def crowd(out: Path, seconds: float, items: int) -> None:
     database = out / "crowd.db"
-    tokens = project(database, ITEMS, overlap=1)
+    tokens = project(database, items, overlap=1)
     with server(database) as (_, port):
         browsers = [Browser(port, token) for token in tokens]
         calm, _ = rate_all(browsers, seconds, RATE)
@@ -228,9 +228,9 @@ def stored(store: Store) -> list[str]:
         return list(connection.scalars(sa.select(judgments.c.client_id)))
 
 
-def kill(out: Path, seconds: float) -> None:
+def kill(out: Path, seconds: float, items: int) -> None:
     database = out / "kill.db"
-    tokens = project(database, ITEMS, overlap=1)[:40]
+    tokens = project(database, items, overlap=1)[:40]
     acknowledged: list[str] = []
     for _ in range(10):
         with server(database) as (process, port):
@@ -294,6 +294,7 @@ def main() -> None:
     parser.add_argument("what", nargs="*", help="crowd, kill, large")
     parser.add_argument("--out", type=Path, default=Path("build/label"))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the calm part of crowd")
+    parser.add_argument("--items", type=int, default=20_000, help="of crowd and kill")
     parser.add_argument("--prompts", type=int, default=50_000, help="of large")
     parser.add_argument("--each", type=int, default=20, help="votes a prompt of large")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
@@ -305,9 +306,9 @@ def main() -> None:
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     if "crowd" in args.what:
-        crowd(args.out, args.seconds)
+        crowd(args.out, args.seconds, args.items)
     if "kill" in args.what:
-        kill(args.out, 3.0)
+        kill(args.out, 3.0, args.items)
     if "large" in args.what:
         large(args.out, args.prompts, args.each)
 

@@ -217,6 +217,11 @@ def contest(args: argparse.Namespace) -> dict[str, Any]:
     """One contestant in this process: seconds of the work, and the process's peak memory."""
     os.environ["SUFFRAGE_CACHE"] = str(Path(args.scratch) / "cache")  # no reference of other turns
     work = CONTESTANTS[args.run](args)
+    if args.profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            work()
+        print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
+        return {}
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
@@ -248,6 +253,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", nargs="+", default=list(CONTESTANTS), choices=list(CONTESTANTS))
+    parser.add_argument(
+        "--profile", action="store_true", help="of the one in --only: its operations"
+    )
     parser.add_argument("--run", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     parser.add_argument("--scratch", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -256,6 +264,10 @@ def main() -> None:
         return
     args.out.mkdir(parents=True, exist_ok=True)
     prepare(args)
+    if args.profile:
+        args.run, args.scratch = args.only[0], str(args.out / f"profile-{time.time_ns()}")
+        contest(args)
+        return
     turns = [{name: turn(name, args, n) for name in args.only} for n in range(args.turns)]
     print("\n| contest | ratio of times | seconds | MiB |\n|---|---|---|---|")
     for one, other in PAIRS:

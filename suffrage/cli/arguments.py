@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import locale
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -87,3 +89,9 @@ SEED = whole(0, 1 << 32)  # what numpy and torch both take
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def users_language() -> str:
+    """Chinese where the user's system is Chinese."""
+    stated = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
+    return "zh" if stated.lower().startswith(("zh", "chinese")) else "en"

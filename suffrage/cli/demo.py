@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import locale
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from suffrage.cli.arguments import SEED, parse, print_json, verb_parser
+from suffrage.cli.arguments import SEED, parse, print_json, users_language, verb_parser
 from suffrage.cli.show import printable
 
 
 def run(words: Sequence[str]) -> int:
     parser = verb_parser("demo")
     parser.add_argument(
-        "--lang", choices=("zh", "en"), default=_language(), help="the world's language"
+        "--lang", choices=("zh", "en"), default=users_language(), help="the world's language"
     )
     parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
     parser.add_argument("--out", help="where to write; unset: demo/LANG-SEED")
@@ -31,12 +29,6 @@ def run(words: Sequence[str]) -> int:
     _show_answers(out)
     print(f"\nThe report: {out / 'report.html'} (open it in a browser)")
     return 0
-
-
-def _language() -> str:
-    """Chinese where the user's system is Chinese."""
-    stated = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
-    return "zh" if stated.lower().startswith(("zh", "chinese")) else "en"
 
 
 def _tell(rows: Iterator[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from suffrage.evaluate.side_by_side import side_by_side
 from suffrage.label.simulate import simulate_rankings, write_population
 from suffrage.models.language_model import load
 from suffrage.report import build_report
+from suffrage.report.figures.curves import trend
 from suffrage.stats.raters import raters_result
 from suffrage.train.ppo import train_ppo
 from suffrage.train.settings import make_settings
@@ -57,8 +58,10 @@ def make_base(demo: Demo) -> Values:
 
 
 def make_sft(demo: Demo) -> Values:
-    metrics = demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=1)
-    return {"loss": metrics["loss"]}
+    demo.train("sft", "demonstrations.jsonl", model=demo.base, batch_size=16, epochs=1)
+    steps = read_jsonl(demo.path("sft") / "metrics.jsonl")
+    smoothed = trend([(row["step"], row["loss"]) for row in steps])  # the report's figure
+    return {"loss": smoothed[-1][1]}
 
 
 def make_completions(demo: Demo) -> Values:

@@ -62,21 +62,22 @@ def _agrees(model: PreTrainedModel, forest: Forest) -> bool:
 @torch.no_grad()
 def difference(model: PreTrainedModel, forest: Forest) -> float:
     """The largest difference of hidden states between the two kernels, over the largest state."""
-    dense = _states(model, forest, dense_mask(model, forest))
+    dense = states_under(model, forest, dense_mask(model, forest)).float()
     with _implementation(model, FLEX):
-        blocks = _states(model, forest, block_mask(forest))
+        blocks = states_under(model, forest, block_mask(forest)).float()
     real = forest.tree_RL != PADDING
     return float((dense - blocks)[real].abs().max() / dense[real].abs().max())
 
 
-def _states(model: PreTrainedModel, forest: Forest, mask: Tensor | BlockMask) -> Tensor:
+def states_under(model: PreTrainedModel, forest: Forest, mask: Tensor | BlockMask) -> Tensor:
+    """(R, L, D): the last hidden state of every token."""
     states: Tensor = model.base_model(
         input_ids=forest.input_ids_RL,
         attention_mask=mask,
         position_ids=forest.position_ids_RL,
         use_cache=False,
     ).last_hidden_state
-    return states.float()
+    return states
 
 
 @contextmanager

@@ -7,7 +7,7 @@ predicted, in chunks, so that logits of the whole batch never stand in memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Tree
 from suffrage.data.forest import PADDING, Forest, Layout, pack
-from suffrage.models.attention import attending, dense_mask
+from suffrage.models.attention import attending, dense_mask, states_under
 from suffrage.models.logprobs import chunk_rows, linear_logps
 
 TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
@@ -26,13 +26,7 @@ TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
 def hidden_states(model: PreTrainedModel, forest: Forest) -> Tensor:
     """(R * L, D): the last hidden state of every token, rows laid end to end."""
     with attending(model, forest) as mask:
-        states = model.base_model(
-            input_ids=forest.input_ids_RL,
-            attention_mask=mask,
-            position_ids=forest.position_ids_RL,
-            use_cache=False,
-        ).last_hidden_state
-    return cast(Tensor, states.flatten(0, 1))
+        return states_under(model, forest, mask).flatten(0, 1)
 
 
 def head_logits(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:

@@ -1,8 +1,4 @@
-"""The page's own words in each language, from one catalogue file a language.
-
-Content (prompts, answers, names) stays in whatever language it is; only the interface is
-translated. A missing key is a bug and raises `KeyError`; a test holds the catalogues equal.
-"""
+"""The report's words, from one catalogue file a language."""
 
 from __future__ import annotations
 
@@ -12,35 +8,20 @@ from importlib.resources import files
 
 import yaml
 
+from suffrage.core import words
 from suffrage.core.errors import SettingsError, nearest
 from suffrage.core.records import Json
 from suffrage.core.results import in_language
-
-LANGUAGES = {"en": "en", "zh": "zh-Hant"}  # catalogue -> the page's lang attribute
+from suffrage.core.words import LANGUAGES
 
 
 @dataclass(frozen=True)
-class Words:
-    """One language's catalogue."""
-
-    lang: str
-    entries: dict[str, str]
-
-    @property
-    def html_lang(self) -> str:
-        return LANGUAGES[self.lang]
-
-    def __call__(self, key: str, **values: object) -> str:
-        """The entry with `{name}` places filled; values are never read as templates."""
-        return self.entries[key].format(**values)
+class Words(words.Words):
+    """One language's catalogue, and what only a report says."""
 
     def said(self, text: Json) -> Json:
         """A text of a result file in the page's language where it is given in several."""
         return in_language(text, self.lang)
-
-    def known(self, key: str, otherwise: str) -> str:
-        """The entry, or `otherwise` for a name the catalogue does not hold."""
-        return self.entries.get(key, otherwise)
 
     def join(self, parts: list[str]) -> str:
         """`a, b and c`, as the language writes it."""

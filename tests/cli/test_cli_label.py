@@ -68,6 +68,18 @@ def test_votes_go_from_the_page_to_the_trainers_format(suffrage, project):
     assert len(learned) == 3
 
 
+def test_the_rules_of_work_are_told_and_changed_one_by_one(suffrage, project):
+    assert "choice           even" in suffrage("label rules").out
+    said = suffrage("label rules --choice active --per-hour 2 --paused yes --json")
+    assert json.loads(said.out)["choice"] == "active"
+    assert simulate(project, suffrage).out.startswith("0 votes")  # nothing is given out
+    told = json.loads(suffrage("label rules --paused no --per-hour 0 --json").out)
+    assert (told["paused"], told["per_hour"], told["choice"]) == (False, None, "active")
+    assert simulate(project, suffrage).out.startswith("6 votes")
+    refused = suffrage("label rules --lease-seconds 0")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+
+
 def test_an_export_is_not_written_over_unasked(suffrage, project):
     assert suffrage("label export --out f.jsonl").status == 0
     refused = suffrage("label export --out f.jsonl")

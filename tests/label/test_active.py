@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import kendalltau
 
+from benchmarks.active import mean_accuracy
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.label.active import Belief, believe, information, worth
 from suffrage.label.queue import Nothing, next_work
@@ -48,34 +46,10 @@ def test_a_model_nobody_compared_is_worth_most_and_one_against_itself_nothing() 
     assert new > known > same == 0
 
 
-def accuracy(truth_K: np.ndarray, votes: int, *, active: bool, rng: np.random.Generator) -> float:
-    """Kendall's tau between the true scores and those fitted after so many votes."""
-    pairs = [(str(one), str(two)) for one, two in combinations(range(len(truth_K)), 2)]
-    counts: dict[tuple[str, str], list[float]] = {}
-    for _ in range(votes):
-        window = [pairs[place] for place in rng.choice(len(pairs), 64)]  # as the queue has it
-        best = int(np.argmax(worth(believe(counts), window))) if active and counts else 0
-        one, two = window[best]
-        won = rng.random() < expit(truth_K[int(one)] - truth_K[int(two)])
-        counts.setdefault((one, two), [0.0, 0.0])[0 if won else 1] += 1
-    belief = believe(counts)
-    fitted = dict(zip(belief.items, belief.score_K, strict=True))
-    score_K = [fitted.get(str(item), 0.0) for item in range(len(truth_K))]
-    return float(kendalltau(score_K, truth_K).statistic)
-
-
-def mean_accuracy(votes: int, *, active: bool, rounds: int = 8, spread: float = 3.0) -> float:
-    """Over many sets of 12 models whose scores have this standard deviation."""
-    found = []
-    for seed in range(rounds):
-        rng = np.random.default_rng([seed, 7])
-        truth_K = rng.normal(0, spread, 12)
-        found.append(accuracy(truth_K, votes, active=active, rng=rng))
-    return float(np.mean(found))
-
-
 def test_the_active_choice_is_as_accurate_as_random_order_with_six_tenths_of_the_votes() -> None:
-    assert mean_accuracy(150, active=True) >= mean_accuracy(250, active=False)
+    about = {"studies": 8, "spread": 3.0}
+    active = mean_accuracy(150, active=True, **about)
+    assert active >= mean_accuracy(250, active=False, **about)
 
 
 def compared(source: str, *numbers: int) -> list[Group]:

@@ -14,6 +14,7 @@ VERBS = {
     "import": ("add prompts, completions and judgments of any format", "add"),
     "export": ("write the votes for analysis or training", "export"),
     "simulate": ("let simulated raters, whose truth is known, do the work", "simulate"),
+    "rules": ("how work is given out, and how fast it may be done", "rules"),
     "status": ("how far the work has come, and rater by rater", "status"),
 }
 

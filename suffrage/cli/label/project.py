@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import locale
 import os
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -86,9 +85,3 @@ def add_files(store: Store, files: Sequence[str]) -> tuple[int, list[str]]:
 
 def plan_work(store: Store, args: argparse.Namespace) -> int:
     return sum(add_tasks(store, plan) for plan in plans(args))
-
-
-def users_language() -> str:
-    """Chinese where the user's system is Chinese."""
-    stated = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
-    return "zh" if stated.lower().startswith(("zh", "chinese")) else "en"

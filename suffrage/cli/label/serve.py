@@ -9,21 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from suffrage.cli.arguments import parse, print_json, whole
+from suffrage.cli.arguments import parse, print_json, users_language, whole
 from suffrage.cli.label.project import (
     ADDRESS,
     add_files,
     add_plan,
     label_parser,
     plan_work,
-    users_language,
 )
+from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
 from suffrage.label.links import link, rater_token, team_token
 from suffrage.label.server import Settings, serve
-from suffrage.label.server.team_data import Progress, progress
 from suffrage.label.store.contents import add_groups
 from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.progress import Progress, progress
 from suffrage.label.store.raters import add_rater
 from suffrage.label.store.settings import secret, write_setting
 
@@ -32,25 +32,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def run(words: Sequence[str]) -> int:
-    parser = label_parser("serve")
-    parser.add_argument("--data", nargs="+", help="groups to judge, of any format; unset: our own")
-    add_plan(parser)
-    page = parser.add_argument_group("the page")
-    page.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens it to the network")
-    page.add_argument("--port", type=whole(1, 1 << 16), default=8000, help="to listen on")
-    page.add_argument("--address", help="what links begin with, behind a proxy: https://HOST")
-    page.add_argument("--title", default="Suffrage")
-    page.add_argument("--consent", help="a Markdown file to which raters must agree first")
-    page.add_argument("--lang", choices=("zh", "en"), help="of the embedded world")
-    args = parse(parser, words)
+    args = parse(_parser(), words)
     settings = _settings(args)
     _check_free(args.host, args.port)
     store = open_store(args.db)
     notes = _fill(store, args)
-    address = (
-        args.address
-        or f"http://{'localhost' if args.host == '::1' else _seen(args.host)}:{args.port}"
-    )
+    address = args.address or f"http://{_seen(args.host)}:{args.port}"
     write_setting(store, ADDRESS, address, "team")
     told = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
     if args.json:
@@ -60,6 +47,20 @@ def run(words: Sequence[str]) -> int:
     with suppress(KeyboardInterrupt):  # which is how it ends; requests under way were answered
         serve(store, args.host, args.port, settings)
     return 0
+
+
+def _parser() -> Parser:
+    parser = label_parser("serve")
+    parser.add_argument("--data", nargs="+", help="groups to judge, of any format; unset: our own")
+    add_plan(parser)
+    page = parser.add_argument_group("the page")
+    page.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens it to the network")
+    page.add_argument("--port", type=whole(1, 1 << 16), default=8000, help="to listen on")
+    page.add_argument("--address", help="what links begin with, behind a proxy: https://HOST")
+    page.add_argument("--title", default="Suffrage", help="of the project")
+    page.add_argument("--consent", help="a Markdown file to which raters must agree first")
+    page.add_argument("--lang", choices=("zh", "en"), help="of the embedded world")
+    return parser
 
 
 def _check_free(host: str, port: int) -> None:

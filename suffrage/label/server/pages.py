@@ -8,6 +8,7 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from suffrage.core.words import LANGUAGES
 from suffrage.label import links
 from suffrage.label.server.kinds import Form
 from suffrage.label.server.security import RefusedError
@@ -27,7 +28,6 @@ from suffrage.label.server.site import (
     session_of,
     site_of,
 )
-from suffrage.label.server.words import LANGUAGES
 from suffrage.label.store.events import log
 from suffrage.label.store.guidelines import guidelines
 from suffrage.label.store.raters import Rater, consent, find_rater, withdraw

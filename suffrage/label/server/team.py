@@ -28,12 +28,12 @@ from suffrage.label.server.team_data import (
     Figures,
     disputes,
     figures_of,
-    progress,
     seen_raters,
 )
 from suffrage.label.store.contents import groups
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
-from suffrage.label.store.schema import events
+from suffrage.label.store.progress import progress
+from suffrage.label.store.schema import events, judgments
 from suffrage.stats.power import prompts_for_width
 
 LONGEST_GUIDELINES = 60_000  # characters
@@ -86,8 +86,6 @@ def _figures(site: Site) -> _Kept:
 
 def _state(site: Site) -> int:
     """Changes whenever a vote, a correction or a withdrawal does."""
-    from suffrage.label.store.schema import judgments
-
     with site.store.reading() as connection:
         last = connection.scalar(sa.select(sa.func.max(judgments.c.number))) or 0
         gone = sa.select(sa.func.count()).where(events.c.kind == "withdrawn")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from statistics import median
 
 import sqlalchemy as sa
 
 from suffrage.core.records import Group, Json, Judgment, Prompt
 from suffrage.core.results import Estimate, RatersResult
-from suffrage.label.store.database import Store, as_text
+from suffrage.label.store.database import Store
 from suffrage.label.store.expected import meaning
 from suffrage.label.store.raters import Rater, raters
 from suffrage.label.store.schema import assignments, judgments, tasks
@@ -21,43 +20,6 @@ from suffrage.stats.raters import raters_result
 ROUNDS = 200  # of the bootstrap: the page is looked at often, and `agree` has the last word
 POINTS = 6  # of the picture of agreement as it grew
 MOST_DISPUTES = 50
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`finished` of `items` have all the votes that are wanted; `hour`: votes and who gave them."""
-
-    votes: int
-    wanted: int
-    items: int
-    finished: int
-    hour: int
-    active: int
-
-    @property
-    def hours_left(self) -> float | None:
-        """At the pace of the last hour; None without one."""
-        return max(0, self.wanted - self.votes) / self.hour if self.hour else None
-
-
-def progress(store: Store, now: datetime) -> Progress:
-    """Ordinary work alone: practice, gold and repeats have no end."""
-    work = tasks.c.purpose == "work"
-    full = sa.case((tasks.c.votes >= tasks.c.wanted, 1), else_=0)
-    counted = sa.func.sum(
-        sa.case((tasks.c.votes < tasks.c.wanted, tasks.c.votes), else_=tasks.c.wanted)
-    )
-    sums = (counted, sa.func.sum(tasks.c.wanted), sa.func.count(), sa.func.sum(full))
-    recent = judgments.c.created > as_text(now - timedelta(hours=1))
-    people = sa.func.count(sa.distinct(judgments.c.rater_id))
-    with store.reading() as connection:
-        votes, wanted, items, finished = connection.execute(sa.select(*sums).where(work)).one()
-        hour, active = connection.execute(
-            sa.select(sa.func.count(), people).where(
-                recent, judgments.c.supersedes.is_(None), judgments.c.assignment_id.is_not(None)
-            )
-        ).one()
-    return Progress(votes or 0, wanted or 0, items, finished or 0, hour, active)
 
 
 @dataclass(frozen=True)

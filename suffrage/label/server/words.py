@@ -1,8 +1,4 @@
-"""The page's own words in each language, from one catalogue: `words.yaml`.
-
-Texts to be judged stay in whatever language they are; only the interface is translated. A missing
-key is a bug and raises `KeyError`; a test holds every entry complete.
-"""
+"""The labelling page's words, from one catalogue: `words.yaml`."""
 
 from __future__ import annotations
 
@@ -12,32 +8,18 @@ from importlib.resources import files
 
 import yaml
 
-LANGUAGES = {"en": "en", "zh": "zh-Hant"}  # catalogue -> the page's lang attribute
+from suffrage.core import words
+from suffrage.core.words import LANGUAGES
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(words.Words):
     """One language of the catalogue."""
-
-    lang: str
-    entries: dict[str, str]
-
-    @property
-    def html_lang(self) -> str:
-        return LANGUAGES[self.lang]
 
     @property
     def other(self) -> str:
         """The language a click changes to."""
         return "en" if self.lang == "zh" else "zh"
-
-    def __call__(self, key: str, **values: object) -> str:
-        """The entry with `{name}` places filled; values are never read as templates."""
-        return self.entries[key].format(**values)
-
-    def known(self, key: str, otherwise: str) -> str:
-        """The entry, or `otherwise` for a name the catalogue does not hold."""
-        return self.entries.get(key, otherwise)
 
 
 @cache

@@ -12,9 +12,10 @@ from suffrage.core.results import Estimate
 from suffrage.label import links
 from suffrage.label.server.growth import picture
 from suffrage.label.server.team import ends, plan, said
-from suffrage.label.server.team_data import Point, disputes, figures_of, progress, seen_raters
+from suffrage.label.server.team_data import Point, disputes, figures_of, seen_raters
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
 from suffrage.label.store.guidelines import guidelines
+from suffrage.label.store.progress import progress
 from suffrage.label.store.raters import withdraw
 
 
