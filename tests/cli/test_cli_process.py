@@ -37,7 +37,7 @@ def test_what_computes_nothing_imports_nothing_heavy(words):
 
 
 def test_control_c_stops_with_one_sentence_and_the_same_command_carries_on(home):
-    words = [*COMMAND, *TRAIN, "--batch-size", "4", "--epochs", "100", "--checkpoint-every", "5"]
+    words = [*COMMAND, *TRAIN, "--batch-size", "4", "--epochs", "40", "--checkpoint-every", "5"]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
@@ -48,7 +48,7 @@ def test_control_c_stops_with_one_sentence_and_the_same_command_carries_on(home)
     assert (out, err) == (b"", b"suffrage: stopped; the same command carries on.\n")
     assert not (home / "run" / "done.json").exists()
     resumed = subprocess.run([*words, "--json"], capture_output=True, env=environment(), check=True)
-    assert json.loads(resumed.stdout)["metrics"]["step"] == 300  # 12 rows, 4 a step, 100 epochs
+    assert json.loads(resumed.stdout)["metrics"]["step"] == 120  # 12 rows, 4 a step, 40 epochs
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

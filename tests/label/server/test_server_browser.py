@@ -394,17 +394,21 @@ CONVERSATION = (
 COUNTS = {"pair": 2, "ranking": 3, "rating": 1, "grade": 1, "thumb": 1, "demonstration": 0}
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "zh-TW"])
-@pytest.mark.parametrize("kind", COUNTS)
+@pytest.mark.parametrize(
+    ("kind", "locale"),
+    list(zip(COUNTS, 3 * ["en-GB", "zh-TW"], strict=True)),
+    ids=list(COUNTS),
+)
 def test_accessible_in_the_dark_and_the_light_and_on_a_phone(
     site: Site, kind: str, locale: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     texts = ("Plain words.", "| a | b |\n|-|-|\n| `1` | [c](https://c.org) |", EVIL)
     site.project.add(kind, group("p", *texts[: COUNTS[kind]], prompt=CONVERSATION))
-    for scheme, width in (("light", 1280), ("dark", 390), ("light", 320)):
-        size = {"width": width, "height": 800}
-        page = site.open(color_scheme=scheme, viewport=size, locale=locale)
+    page = site.open(locale=locale)
+    for scheme, width in (("light", 1280), ("dark", 320)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
         found = axe.run(page, options=rules).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
