@@ -145,14 +145,14 @@ def test_same_seed_same_result() -> None:
 
 @pytest.mark.slow
 def test_the_three_odd_raters_and_only_they_are_named() -> None:
-    right = sum(named(panel(seed, odd=True)) == ODD for seed in range(100))
-    assert right >= 98
+    right = sum(named(panel(seed, odd=True)) == ODD for seed in range(50))
+    assert right >= 49
 
 
 @pytest.mark.slow
 def test_a_panel_of_good_raters_is_left_in_peace() -> None:
-    alarms = sum(bool(named(panel(seed, odd=False))) for seed in range(1000, 1100))
-    assert alarms <= 2
+    alarms = sum(bool(named(panel(seed, odd=False))) for seed in range(1000, 1050))
+    assert alarms <= 1
 
 
 def test_thirty_rankings_each_are_enough() -> None:

@@ -7,14 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from suffrage.core.errors import SettingsError
 from suffrage.core.runs import RunDirectory
 from suffrage.data.forest import deal
+from suffrage.models import processes
 from suffrage.models.processes import ALONE
+from suffrage.train.ppo import train_ppo
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
 
@@ -124,24 +128,12 @@ def test_the_command_line_runs_in_two_processes_and_speaks_once(settings, tmp_pa
     assert json.loads(done.stdout)["out"] == str(tmp_path / "run")
 
 
-def test_what_cannot_be_spread_is_refused(settings, reward_folder, tmp_path):
-    made = settings("sft")
-    words = [
-        "train",
-        "ppo",
-        "--model",
-        made.model,
-        "--data",
-        made.data,
-        "--reward",
-        str(reward_folder),
-    ]
-    module = ["-m", "suffrage", *words, "--out", str(tmp_path / "run")]
-    command = [sys.executable, *LAUNCH, *module]
-    places = {"PYTHONPATH": str(TESTS.parent)}
-    done = subprocess.run(command, env={**os.environ, **places}, capture_output=True, check=False)
-    assert done.returncode != 0
-    assert b"ppo runs in one process, and 2 were started" in done.stderr
+def test_what_cannot_be_spread_is_refused(settings, tmp_path, monkeypatch):
+    two = processes.Processes(SimpleNamespace(num_processes=2))
+    monkeypatch.setattr(processes, "find_processes", lambda: two)
+    with pytest.raises(SettingsError, match="ppo runs in one process, and 2 were started"):
+        train_ppo(settings("ppo"), "reward", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_each_hand_gets_about_as_much():
