@@ -15,7 +15,7 @@ from suffrage.cli.show import printable
 from suffrage.models.processes import find_processes
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, Objective, objective
-from suffrage.train.ppo import check_reward, train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
@@ -23,9 +23,12 @@ from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 FOR_ANSWERS = ("support_ratio", "kl", "gradient_checkpointing")
 FOR_LANGUAGE = ("kl",)  # and where a reward is learned
 FOR_REWARDS = ("heads",)  # where none is trained
+FOR_SAMPLERS = ("stop_reward", "stop_kl", "pretraining")  # where answers come from a file
 REWARD = (
-    "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), or "
-    "hf:MODEL#LABEL, any Hugging Face sequence classifier"
+    "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), "
+    "hf:MODEL#LABEL, any Hugging Face sequence classifier, or module:function, any Python function "
+    "of prompts and completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
+    "are taken together as --combine says"
 )
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
 
@@ -38,8 +41,8 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(row), words[1:])
     settings = _settings(row, args)
     out = Path(args.out)
-    if row.name == "ppo":
-        finished = train_ppo(settings, check_reward(args.reward), out)
+    if row.view == "prompts":
+        finished = train_online(settings, args.reward, out)
     else:
         finished = train_offline(settings, out)
     if find_processes().main:
@@ -58,8 +61,8 @@ def _parser(row: Objective) -> Parser:
     parser.add_argument("--model", required=True, help="a folder, a run, or a Hugging Face name")
     parser.add_argument("--data", required=True, help="a file, a folder, or a dataset name")
     parser.add_argument("--out", required=True, help="the run directory to write")
-    if row.name == "ppo":
-        parser.add_argument("--reward", help=REWARD)
+    if row.view == "prompts":
+        parser.add_argument("--reward", action="append", default=[], help=REWARD)
     own = parser.add_argument_group(f"options of {row.name}")
     for name, default in row.options().items():
         choices = row.choices(name) or None
@@ -76,7 +79,9 @@ def _parser(row: Objective) -> Parser:
 
 def _fits(name: str, row: Objective) -> bool:
     """Whether a setting means something to a method."""
-    without = FOR_ANSWERS if row.view == "prompts" else ()
+    without = FOR_ANSWERS if row.view == "prompts" else FOR_SAMPLERS
+    if name == "pretraining":
+        return "pretraining_coef" in row.options()
     other = FOR_LANGUAGE if row.learns == "reward" else FOR_REWARDS
     return name not in without + other
 

@@ -19,7 +19,7 @@ from suffrage.models.language_model import load
 from suffrage.report import build_report
 from suffrage.report.figures.curves import trend
 from suffrage.stats.raters import raters_result
-from suffrage.train.ppo import train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.settings import make_settings
 from suffrage.worlds.adaptation.raters import panel, rater_utility
 from suffrage.worlds.base_model import BaseModelSettings, base_model
@@ -115,7 +115,7 @@ def make_ppo(demo: Demo) -> Values:
         epochs=1.5,
         options={"max_new_tokens": NEW_TOKENS},
     )
-    finished = train_ppo(settings, str(demo.path("reward")), demo.path("ppo"))
+    finished = train_online(settings, str(demo.path("reward")), demo.path("ppo"))
     first = read_jsonl(demo.path("ppo") / "metrics.jsonl")[0]
     last = finished.metrics
     return {"first": first["reward"], "last": last["reward"], "kl": last["kl"]}

@@ -85,6 +85,24 @@ def _logps(
     return chosen_N - logits_NV.logsumexp(1)
 
 
+def token_entropies(
+    model: PreTrainedModel, forest: Forest, hidden: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """(N,): entropy, in nats, of the distribution that each scored token was drawn from."""
+    hidden_ND = hidden[forest.predictor_N]
+    rows = chunk_rows(model.config.get_text_config().vocab_size, hidden_ND.device)
+    chunks = [
+        checkpoint(_entropies, model, part, temperature, use_reentrant=False)
+        for part in hidden_ND.split(rows)
+    ]
+    return torch.cat(chunks)
+
+
+def _entropies(model: PreTrainedModel, hidden_ND: Tensor, temperature: float) -> Tensor:
+    logps_NV = (head_logits(model, hidden_ND) / temperature).log_softmax(1)
+    return -(logps_NV.exp() * logps_NV).sum(1)
+
+
 def branch_sums(values_N: Tensor, forest: Forest) -> Tensor:
     """(B,): a value per scored token summed over each branch."""
     zeros_B = torch.zeros(forest.branches, dtype=values_N.dtype, device=values_N.device)

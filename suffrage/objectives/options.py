@@ -70,7 +70,52 @@ OPTIONS = {
     "samples": Option("completions a prompt in each rollout", least=1),
     "max_new_tokens": Option("longest completion, in tokens", least=1),
     "temperature": Option("of the sampling; 1 samples what the model believes", above=0),
-    "ppo_epochs": Option("passes over each rollout", least=1),
+    "combine": Option(
+        "several rewards as one: their weighted sum; an ensemble's mean less its disagreement; "
+        "safety (the first) where it is low, else the second; the first less the price of the "
+        "second, a cost; or that of the group that fares worst"
+    ),
+    "disagreement": Option("ensemble: weight of the standard deviation over rewards", least=0),
+    "cost_limit": Option("lagrangian: mean cost to stay below"),
+    "cost_rate": Option("lagrangian: how fast the price follows the excess", above=0),
+    "missing_end": Option(
+        "an unfinished completion loses the penalty, or is worth its negative whatever its score"
+    ),
+    "length_penalty": Option("taken off the score for each token", least=0),
+    "repetition_penalty": Option(
+        "taken off the score, times the share of stretches of three tokens that came before",
+        least=0,
+    ),
+    "reward_scale": Option(
+        "leave rewards as they are, or give answers of the model as given mean 0 and variance 1"
+    ),
+    "reward_clip": Option("largest size of a reward; 0: any", least=0),
+    "rollout_epochs": Option("passes over each rollout", least=1),
+    "kl_in": Option("the anchor as part of the reward, or as a term of the loss"),
+    "kl_estimator": Option("of the KL: k1, the log-ratio; k2, half its square; k3, never negative"),
+    "kl_target": Option(
+        "KL of whole completions that the anchor's strength is adapted to hold; 0: it stays",
+        least=0,
+    ),
+    "kl_horizon": Option("completions over which that strength adapts", above=0),
+    "entropy_coef": Option(
+        "weight of the policy's entropy, which keeps its answers varied", least=0
+    ),
+    "mean_over": Option(
+        "the loss is a mean over tokens, over completions' own means, or over completions' sums"
+    ),
+    "ema": Option(
+        "decay of an average of the weights, which is saved in their place; 0: none",
+        least=0,
+        most=0.9999,
+    ),
+    "critic": Option(
+        "a model of its own, or a head on the policy's: cheaper, one forward for both"
+    ),
+    "whiten_rewards": Option("give the tokens' rewards variance 1 in each rollout"),
+    "pretraining_coef": Option("weight of the loss on the text of --pretraining", least=0),
+    "group_scale": Option("divide by the deviation of the prompt's scores, or not"),
+    "winners": Option("let the best answer of earlier rounds stand, or take each round's own"),
     "minibatches": Option("parts of each pass, one update a part", least=1),
     "kl_coef": Option("strength of the anchor to the model it started from", least=0),
     "clip": Option("how far the ratio of new to old probability counts", above=0),
@@ -78,7 +123,7 @@ OPTIONS = {
     "value_coef": Option("weight of the critic's loss", least=0),
     "gamma": Option("discount of later rewards", above=0, most=1),
     "lam": Option("lambda of generalised advantage estimation", least=0, most=1),
-    "missing_end_penalty": Option("taken off the score of an unfinished completion", least=0),
+    "missing_end_penalty": Option("of a completion without an end token", least=0),
 }
 
 

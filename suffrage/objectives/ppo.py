@@ -6,44 +6,27 @@ the padding never reaches a result (1707.06347; details in 2403.17031).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, kw_only=True)
-class PPOOptions:
-    """PPO's options; the defaults are those of 2403.17031, but for `temperature`.
-
-    samples: completions a prompt in each rollout.
-    ppo_epochs, minibatches: passes over a rollout and the parts of each pass.
-    kl_coef: strength of the anchor to the reference.
-    missing_end_penalty: subtracted from the score of a completion without an end token.
-    """
-
-    samples: int = 1
-    max_new_tokens: int = 64
-    temperature: float = 1.0
-    ppo_epochs: int = 4
-    minibatches: int = 1
-    kl_coef: float = 0.05
-    clip: float = 0.2
-    value_clip: float = 0.2
-    value_coef: float = 0.1
-    gamma: float = 1.0
-    lam: float = 0.95
-    missing_end_penalty: float = 1.0
+from suffrage.objectives.policy_gradient import Estimator, kl_estimate
 
 
 def kl_rewards(
-    logps_BT: Tensor, reference_BT: Tensor, score_B: Tensor, mask_BT: Tensor, *, kl_coef: float
+    logps_BT: Tensor,
+    reference_BT: Tensor,
+    score_B: Tensor,
+    mask_BT: Tensor,
+    *,
+    kl_coef: float,
+    estimator: Estimator = "k1",
 ) -> Tensor:
     """(B, T) rewards: -kl_coef (log p - log p_ref) on every token, plus the score on the last.
 
-    The anchor to the reference, token by token (1909.08593, eq. 2).
+    The anchor to the reference, token by token (1909.08593, eq. 2); the log-ratio is k1, and
+    another `estimator` may take its place.
     """
-    rewards_BT = _real(-kl_coef * (logps_BT - reference_BT), mask_BT)
+    rewards_BT = _real(-kl_coef * kl_estimate(logps_BT, reference_BT, estimator), mask_BT)
     last_B = mask_BT.sum(1).long() - 1
     rows_B = torch.arange(len(last_B), device=last_B.device)
     return rewards_BT.index_put((rows_B, last_B), score_B, accumulate=True)
@@ -95,6 +78,12 @@ def whiten(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
     centred_BT = _real(values_BT - mean, mask_BT)
     variance = (centred_BT**2).sum() / count
     return centred_BT * torch.rsqrt(variance + 1e-8)
+
+
+def rescale(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Variance 1 over the real tokens, about the mean they have; 0 in the padding."""
+    mean = _real(values_BT, mask_BT).sum() / mask_BT.sum()
+    return _real(whiten(values_BT, mask_BT) + mean, mask_BT)
 
 
 def _real(values_BT: Tensor, mask_BT: Tensor) -> Tensor:

@@ -15,6 +15,15 @@ from suffrage.core.errors import SettingsError, nearest
 from suffrage.objectives.distributions import aot_loss, aot_unpaired_loss, exo_loss, nca_loss
 from suffrage.objectives.labels import bco_loss, kto_loss
 from suffrage.objectives.likelihood import conditional_loss, sft_loss
+from suffrage.objectives.online import (
+    BestOfNOptions,
+    GRPOOptions,
+    OnlineDPOOptions,
+    PPOOptions,
+    RAFTOptions,
+    ReinforceOptions,
+    RLOOOptions,
+)
 from suffrage.objectives.options import check_option
 from suffrage.objectives.ordinal import rating_loss
 from suffrage.objectives.pairs import (
@@ -25,7 +34,6 @@ from suffrage.objectives.pairs import (
     lndpo_loss,
     robust_dpo_loss,
 )
-from suffrage.objectives.ppo import PPOOptions
 from suffrage.objectives.rankings import listwise_dpo_loss, pro_loss, rrhf_loss
 from suffrage.objectives.raters import crowd_bt_loss
 from suffrage.objectives.reference_free import cpo_loss, orpo_loss, simpo_loss, slic_loss
@@ -305,6 +313,52 @@ _ROWS = (
         PPOOptions,
         "prompts",
         "1707.06347",
+        reference=True,
+    ),
+    Objective(
+        "rloo",
+        "follow the reward, each sample against the prompt's others (REINFORCE leave-one-out)",
+        RLOOOptions,
+        "prompts",
+        "2402.14740",
+        reference=True,
+    ),
+    Objective(
+        "grpo",
+        "follow the reward relative to the prompt's samples, the anchor in the loss",
+        GRPOOptions,
+        "prompts",
+        "2402.03300",
+        reference=True,
+    ),
+    Objective(
+        "reinforce",
+        "follow the reward, each sample against the batch's others (policy gradient)",
+        ReinforceOptions,
+        "prompts",
+        "2402.14740",
+        reference=True,
+    ),
+    Objective(
+        "raft",
+        "sample, keep each prompt's best answer, imitate it, again (reward-ranked fine-tuning)",
+        RAFTOptions,
+        "prompts",
+        "2304.06767",
+    ),
+    Objective(
+        "best-of-n",
+        "imitate the best of n answers of the model as given (rejection sampling)",
+        BestOfNOptions,
+        "prompts",
+        "2307.09288",
+    ),
+    Objective(
+        "online-dpo",
+        "sample, let the reward order a pair, one step of DPO, again",
+        OnlineDPOOptions,
+        "prompts",
+        "2402.04792",
         reference=True,
     ),
 )

@@ -52,8 +52,8 @@ def of_best(values_GK: Tensor, worth_GK: Tensor, mask_GK: Tensor) -> tuple[float
 # What each logged figure means: first those of every method, then, by what is learned and the view
 # it is learned from, those of a method. The docs are made from it.
 EVERY_METHOD = {
-    "step": "optimiser steps so far (for `ppo`: rollouts); a row with step 0 is the evaluation "
-    "before the first",
+    "step": "optimiser steps so far (where answers are sampled: rollouts); a row with step 0 is "
+    "the evaluation before the first",
     "lr": "the learning rate of this step",
     "epoch": "passes over the data so far",
 }
@@ -150,24 +150,62 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
         **_REWARD,
         **_BESIDE,
     },
-    ("language", "prompts"): {
-        "reward": "mean score of the sampled answers, the penalty for a missing end taken off; "
-        "`eval/reward`: of answers to the held-out prompts, drawn with the same random numbers "
-        "each time",
-        "kl": "mean over answers of the summed log-ratio to the reference, in nats; an estimate "
-        "from samples, which may dip below 0 near the start",
-        "entropy": "mean of -log p of the sampled tokens; near 0 the model always says the same",
+}
+
+# Of methods that sample, whose figures depend on more than what is learned from what.
+_SAMPLED = {
+    "reward": "mean score of the sampled answers, what is taken off included; `eval/reward`: of "
+    "answers to the held-out prompts, drawn with the same random numbers each time. Of several "
+    "rewards `reward/NAME` is each one's own mean, in its scale",
+    "kl": "mean over answers of the summed log-ratio to the reference, in nats; an estimate "
+    "from samples, which may dip below 0 near the start",
+    "entropy": "mean of -log p of the sampled tokens; near 0 the model always says the same",
+    "length": "mean tokens of an answer",
+    "unfinished": "share of the answers cut at `--max-new-tokens`",
+    "left_out": "answers so far that had no reward and were left out; there only where some were",
+}
+_UPDATED = {
+    "loss": "the loss in the last update of the step",
+    "policy_loss": "the policy's loss, the mean over all updates of the step",
+    "clip_fraction": "share of the tokens held back by `--clip`; well above .2 the steps are "
+    "too large",
+    "ratio": "mean of rho before the first update. It is 1; anything else is a bug",
+    "kl_loss": "with `--kl-in loss`: the estimate of the KL, a token, before `--kl-coef`",
+    "kl_coef": "with `--kl-target`: the anchor's strength after this step",
+    "exact_entropy": "with `--entropy-coef`: the entropy of the policy's distributions, a token",
+}
+_OWN_NORM = {"grad_norm": "the policy's gradient norm in the last update, before it is clipped"}
+_IMITATED = {
+    "best_reward": "mean score of the answers that are imitated",
+    "loss": "nats per token of the answers imitated, in the last update of the step",
+    **{name: text for name, text in _STEP.items() if name != "tokens"},
+}
+# Logged only where an option, or an answer without a reward, calls for them
+SOMETIMES = {"left_out", "kl_loss", "kl_coef", "exact_entropy", "pretraining_loss"}
+OF_METHOD: dict[str, dict[str, str]] = {
+    "ppo": {
+        **_SAMPLED,
         "explained_variance": "share of the variance of the returns that the critic foresaw; 1 is "
         "perfect, below 0 is worse than a constant",
-        "length": "mean tokens of an answer",
-        "unfinished": "share of the answers cut at `--max-new-tokens`",
-        "loss": "policy and critic together, in the last update of the step",
+        **_UPDATED,
+        "value_loss": "the critic's loss, the mean over all updates of the step",
+        "pretraining_loss": "with `--pretraining`: nats per token of that text",
         "grad_norm/policy": "the policy's gradient norm in the last update, before it is clipped",
         "grad_norm/critic": "the same of the critic",
-        "policy_loss": "the policy's loss, the mean over all updates of the step",
-        "value_loss": "the critic's loss, the mean over all updates of the step",
-        "clip_fraction": "share of the tokens held back by `--clip`; well above .2 the steps are "
-        "too large",
-        "ratio": "mean of rho before the first update. It is 1; anything else is a bug",
+    },
+    "rloo": {**_SAMPLED, **_UPDATED, **_OWN_NORM},
+    "grpo": {**_SAMPLED, **_UPDATED, **_OWN_NORM},
+    "reinforce": {**_SAMPLED, **_UPDATED, **_OWN_NORM},
+    "raft": {**_SAMPLED, **_IMITATED},
+    "best-of-n": {**_SAMPLED, **_IMITATED},
+    "online-dpo": {
+        **_SAMPLED,
+        "tied": "share of the prompts whose answers all score alike, so that they make no pair",
+        **{k: v for k, v in FIGURES["language", "pairs"].items() if k != "tokens"},
     },
 }
+
+
+def figures_of(method: str, learns: str, view: str) -> dict[str, str]:
+    """What each figure that a method logs means."""
+    return OF_METHOD[method] if view == "prompts" else FIGURES[learns, view]

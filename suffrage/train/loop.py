@@ -48,14 +48,16 @@ def train(
     keeper: Stateful | None = None,
     show: str = "loss",
     watch: Callable[[Metrics], None] = lambda metrics: None,
+    stop: Callable[[Metrics], str] = lambda metrics: "",
 ) -> Metrics:
     """Run every step that is still to do, and return the last figures logged.
 
-    show: the figure beside the progress bar; watch: also gets each row that is logged.
+    show: the figure beside the progress bar; watch: also gets each row that is logged; stop: says
+    why to stop after a row, or nothing.
 
     A killed run resumes from its newest checkpoint and logs what an uninterrupted one would.
     """
-    return _Loop(run, optimiser, step, label, evaluate, keeper, show, watch).run_all()
+    return _Loop(run, optimiser, step, label, evaluate, keeper, show, watch, stop).run_all()
 
 
 @dataclass
@@ -68,6 +70,7 @@ class _Loop:
     keeper: Stateful | None
     show: str
     watch: Callable[[Metrics], None]
+    stop: Callable[[Metrics], str]
 
     def __post_init__(self) -> None:
         self.settings, self.processes = self.optimiser.settings, self.optimiser.processes
@@ -80,9 +83,9 @@ class _Loop:
         with progress_bar(self.label, self.settings.steps, begin) as advance:
             saved_at = time.monotonic()
             for done in range(begin + 1, self.settings.steps + 1):
-                note, stalled = self._one(done)
+                note, ended = self._one(done)
                 advance(note=note)
-                if stalled:
+                if ended:
                     break
                 if self.processes.of_first(_checkpoint_due(done, self.settings, saved_at)):
                     self._save(done)
@@ -102,12 +105,13 @@ class _Loop:
         timing = _timing(started)
         self._log(metrics, timing)
         stalled = bool(evaluated and self.settings.patience and self.processes.first(self._stalled))
-        return _note(self.show, metrics, timing["seconds"]), stalled
+        ended = stalled or bool(self.stop(metrics))
+        return _note(self.show, metrics, timing["seconds"]), ended
 
     def _resume(self) -> int:
         """Steps that are done; before the first, evaluate the model as it was given."""
         self.processes.first(self.run.start)
-        state = self.checkpoints.load(self.optimiser.modules, self.optimiser.adamw)
+        state = self.checkpoints.load(self.optimiser.kept, self.optimiser.adamw)
         begin = 0 if state is None else int(state["step"])
         self.processes.first(lambda: self.run.rewind(begin if begin else -1))
         if state is not None and self.keeper is not None:
@@ -120,7 +124,7 @@ class _Loop:
 
     def _save(self, done: int) -> None:
         state = self.keeper.state() if self.keeper else {}
-        self.checkpoints.save(done, self.optimiser.modules, self.optimiser.adamw, state)
+        self.checkpoints.save(done, self.optimiser.kept, self.optimiser.adamw, state)
 
     def _log(self, metrics: Metrics, timing: dict[str, Any]) -> None:
         if self.processes.main:

@@ -42,13 +42,15 @@ class LoopSettings:
 class Optimiser:
     """AdamW over several modules, each clipped by its own gradient norm.
 
-    rates: the learning rate of modules that have one of their own.
+    rates: the learning rate of modules that have one of their own. carried: modules that are not
+    trained but change, so that checkpoints keep them.
     """
 
     modules: Mapping[str, nn.Module]
     settings: LoopSettings
     processes: Processes = ALONE
     rates: Mapping[str, float] = field(default_factory=dict)
+    carried: Mapping[str, nn.Module] = field(default_factory=dict)
     adamw: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,11 @@ class Optimiser:
             weight_decay=self.settings.weight_decay,
             fused=True,  # one pass over the weights instead of ten
         )
+
+    @property
+    def kept(self) -> dict[str, nn.Module]:
+        """The modules of a checkpoint."""
+        return {**self.modules, **self.carried}
 
     def set_rate(self, step: int) -> float:
         """Set the rates of this step; returns that of the modules without a rate of their own."""

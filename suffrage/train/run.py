@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from suffrage.models.folder import base_of, is_adapter, resolve
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in, precision_of
 from suffrage.models.processes import find_processes
-from suffrage.models.reward_name import reward_name
 from suffrage.objectives.table import Objective, objective
 from suffrage.train.advice import advice
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside
@@ -96,15 +95,19 @@ def forgotten(settings: TrainSettings) -> tuple[str, ...]:
     )
 
 
-def recorded(settings: TrainSettings, options: Mapping[str, Any], **more: Any) -> Settings:
-    """What settings.json holds; the keys tell another file or model of the same name apart."""
+def recorded(
+    settings: TrainSettings, options: Mapping[str, Any], rewards: Sequence[str] = (), **more: Any
+) -> Settings:
+    """What settings.json holds; the keys tell another file or model of the same name apart.
+
+    rewards: the folders, files or hub names that the rewards come from.
+    """
     given = {**settings.model_dump(), **more, "options": dict(options)}
-    files = {name: given[name] for name in ("data", "eval_data") if given[name]}
+    files = {name: given[name] for name in ("data", "eval_data", "pretraining") if given[name]}
     if settings.heads not in (ONE, *OF_JUDGMENT):
         files["heads"] = settings.heads
     models = {"model": resolve(settings.model)}
-    if "reward" in given:
-        models["reward"] = resolve(reward_name(given["reward"]).model)
+    models |= {f"reward_{number}": place for number, place in enumerate(rewards, 1)}
     keys = {f"{name}_key": _key(place) for name, place in (files | models).items()}
     return {"verb": "train", **given, **keys}
 
@@ -128,7 +131,7 @@ def _train(
     if row.reference:
         data = take_reference(models.given, data, settings.microbatch_tokens)
     batches = Batches(len(data.training), settings.batch_size, settings.seed)
-    steps = max(1, math.ceil(settings.epochs * batches.per_epoch))
+    steps = steps_of(settings, batches)
     loop = loop_settings(settings, steps, models.given)
     beside = _beside(row, options, models, data)
     modules: dict[str, nn.Module] = {"model": models.trained.model}
@@ -173,6 +176,12 @@ def _method(
     return reward_method(row, options, models.scalar, tokens, beside)
 
 
+def steps_of(settings: TrainSettings, batches: Batches, most: int | None = None) -> int:
+    """The steps of so many epochs, of at most `--max-steps`, or `most` where that is not given."""
+    steps = max(1, math.ceil(settings.epochs * batches.per_epoch))
+    return min(steps, settings.max_steps or most or steps)
+
+
 def loop_settings(
     settings: TrainSettings, steps: int, policy: LanguageModel, adam_eps: float = 1e-8
 ) -> LoopSettings:
@@ -213,15 +222,17 @@ def finish(
     trained: LanguageModel,
     metrics: Metrics,
     forward: nn.Module | None = None,
+    ended: str = "",
 ) -> None:
     """Save the model, then say that the run is done; only then forget how to resume it.
 
-    forward: the module through which several processes share out the weights, if they do.
+    forward: the module through which several processes share out the weights, if they do. ended:
+    why the run stopped where it did.
     """
     processes = find_processes()
     whole = processes.whole_weights(forward) if forward and processes.sharded else None
     if processes.main:
-        _save(run, settings, trained, metrics, whole)
+        _save(run, settings, trained, metrics, whole, ended)
     processes.wait()
 
 
@@ -231,6 +242,7 @@ def _save(
     trained: LanguageModel,
     metrics: Metrics,
     whole: Mapping[str, Tensor] | None,
+    ended: str,
 ) -> None:
     kept = merge(trained) if settings.save == "merged" else trained
 
@@ -239,5 +251,6 @@ def _save(
         write_card(folder, settings, metrics)
 
     build_folder(run.model, build)
-    run.finish({"metrics": metrics, "steps": metrics["step"], "seconds": run.seconds})
+    why = {"ended": ended} if ended else {}
+    run.finish({"metrics": metrics, "steps": metrics["step"], "seconds": run.seconds, **why})
     Checkpoints(run.checkpoints).clear()

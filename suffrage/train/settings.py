@@ -25,6 +25,11 @@ LEARNING_RATES = {
     "reward-rating": (1e-3, 1e-5),
     "reward-raters": (1e-3, 1e-5),
     "ppo": (5e-4, 1e-6),
+    "rloo": (5e-4, 1e-6),
+    "grpo": (5e-4, 1e-6),
+    "reinforce": (5e-4, 1e-6),
+    "raft": (5e-4, 2e-5),
+    "best-of-n": (5e-4, 2e-5),
     "orpo": (7.5e-4, 8e-6),
     "kto": (7.5e-4, 5e-7),
     "ipo": (1e-4, 5e-7),  # its gradient grows with the distance to its margin
@@ -83,6 +88,21 @@ class TrainSettings(BaseModel):
         0,
         ge=0,
         description="evaluations without improvement before it stops and takes the best; 0: never",
+    )
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        description="most optimiser steps; unset: as the epochs say, at most 20,000 "
+        "where answers are sampled",
+    )
+    stop_reward: float | None = Field(
+        None, description="stop when the (held-out) reward has reached it"
+    )
+    stop_kl: float | None = Field(
+        None, gt=0, description="stop when the KL to the reference is past it, in nats"
+    )
+    pretraining: str | None = Field(
+        None, description="a file of demonstrations whose likelihood is kept (PPO-ptx)"
     )
     max_length: int | None = Field(
         None, ge=2, description="most tokens; unset: the model's context"

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from suffrage.cli.arguments import DEVICES
-from suffrage.cli.train import FOR_ANSWERS
+from suffrage.cli.train import FOR_ANSWERS, FOR_SAMPLERS
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.encode import Encoder
 from suffrage.data.read import read_groups, write_groups
@@ -214,7 +214,8 @@ def test_help_explains_every_option(suffrage, capsys, method):
         value = f"{{{','.join(choices)}}}" if choices else name.upper()
         meaning = "; ".join(filter(None, (OPTIONS[name].help, OPTIONS[name].range)))
         assert f"--{name.replace('_', '-')} {value} {meaning} (default: {default})" in words
-    skipped = FOR_ANSWERS if method == "ppo" else ()
+    skipped = FOR_ANSWERS if row.view == "prompts" else FOR_SAMPLERS
+    skipped += () if method == "ppo" or "pretraining" in skipped else ("pretraining",)
     skipped += ("kl",) if row.learns == "reward" else ("heads",)
     for name, field in TrainSettings.model_fields.items():
         if field.description:

@@ -22,10 +22,10 @@ from suffrage.core.results import RESULTS
 from suffrage.data import conditioning, views
 from suffrage.data.readers.row import Format
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
-from suffrage.objectives import pairs, ppo, rankings
+from suffrage.objectives import likelihood, pairs, policy_gradient, ppo, rankings
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, Objective
-from suffrage.train.figures import EVERY_METHOD, FIGURES
+from suffrage.train.figures import EVERY_METHOD, figures_of
 from suffrage.train.settings import TrainSettings, learning_rates
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +123,12 @@ ALSO: dict[str, tuple[Callable[..., Any], ...]] = {
     "hindsight": (conditioning.compared,),
     "conditional": (views.as_qualities,),
     "ppo": (ppo.kl_rewards, ppo.gae, ppo.policy_loss, ppo.value_loss),
+    "rloo": (policy_gradient.leave_one_out, ppo.policy_loss, policy_gradient.kl_estimate),
+    "grpo": (policy_gradient.group_relative, ppo.policy_loss, policy_gradient.kl_estimate),
+    "reinforce": (policy_gradient.leave_one_out, ppo.policy_loss, policy_gradient.kl_estimate),
+    "raft": (likelihood.sft_loss,),
+    "best-of-n": (likelihood.sft_loss,),
+    "online-dpo": (pairs.dpo_loss,),
 }
 
 
@@ -222,7 +228,7 @@ def of_method(row: Objective) -> dict[str, Callable[[], str]]:
         f"summary-{row.name}": lambda: summary(row),
         f"equation-{row.name}": lambda: equation(row),
         f"options-{row.name}": lambda: options(row),
-        f"figures-{row.name}": lambda: figures(FIGURES[row.learns, row.view]),
+        f"figures-{row.name}": lambda: figures(figures_of(row.name, row.learns, row.view)),
     }
 
 

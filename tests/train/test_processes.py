@@ -18,7 +18,7 @@ from suffrage.core.runs import RunDirectory
 from suffrage.data.forest import deal
 from suffrage.models import processes
 from suffrage.models.processes import ALONE
-from suffrage.train.ppo import train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_spread_is_refused(settings, tmp_path, monkeypatch):
     two = processes.Processes(SimpleNamespace(num_processes=2))
     monkeypatch.setattr(processes, "find_processes", lambda: two)
     with pytest.raises(SettingsError, match="ppo runs in one process, and 2 were started"):
-        train_ppo(settings("ppo"), "reward", tmp_path / "run")
+        train_online(settings("ppo"), "reward", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

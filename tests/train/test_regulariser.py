@@ -19,9 +19,9 @@ from suffrage.objectives.table import objective
 from suffrage.train.examples import Example, make_examples
 from suffrage.train.figures import Sums, averages
 from suffrage.train.offline import Method, language_method, loss_sums
-from suffrage.train.ppo import train_ppo
 from suffrage.train.reference import with_reference
 from suffrage.train.regulariser import Anchor, divergence
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 
 # One of each view, with a coupled loss, a reference, and KTO's answers to other prompts among them.
@@ -182,5 +182,5 @@ def test_a_reward_model_and_ppo_refuse_it(settings, tmp_path):
     with pytest.raises(SettingsError, match=r"reward trains a reward model, .* leave it out"):
         train_offline(settings("reward", kl=0.1), tmp_path / "run")
     with pytest.raises(SettingsError, match=r"ppo is held near its start by --kl-coef"):
-        train_ppo(settings("ppo", kl=0.1), "reward", tmp_path / "run")
+        train_online(settings("ppo", kl=0.1), "reward", tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -16,7 +16,7 @@ from ten_groups import groups
 
 from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
-from suffrage.train.ppo import train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
 
@@ -30,7 +30,7 @@ import os, signal, sys
 import tiny, torch  # tiny: as many threads as the other runs have
 from pathlib import Path
 from suffrage.core import runs
-from suffrage.train.ppo import train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
 
@@ -57,7 +57,7 @@ else:
     runs.RunDirectory.log = log_and_die
 settings = TrainSettings.model_validate_json(given)
 if reward:
-    train_ppo(settings, reward, Path(out))
+    train_online(settings, reward, Path(out))
 else:
     train_offline(settings, Path(out))
 """
@@ -103,7 +103,7 @@ def test_dpo_goes_on_after_a_kill(settings, tmp_path, moment):
 @pytest.mark.parametrize("moment", ["log", "checkpoint"])
 def test_ppo_goes_on_after_a_kill(settings, tmp_path, reward_folder, moment):
     write_groups(tmp_path / "prompts.jsonl", groups(8))
-    options = {"samples": 2, "max_new_tokens": 6, "ppo_epochs": 2, "minibatches": 2}
+    options = {"samples": 2, "max_new_tokens": 6, "rollout_epochs": 2, "minibatches": 2}
     made = settings(
         "ppo",
         data=str(tmp_path / "prompts.jsonl"),
@@ -113,4 +113,4 @@ def test_ppo_goes_on_after_a_kill(settings, tmp_path, reward_folder, moment):
     )
     out = tmp_path / "run"
     killed(moment, made, str(reward_folder), out)
-    compare(out, lambda path: train_ppo(made, str(reward_folder), path), tmp_path)
+    compare(out, lambda path: train_online(made, str(reward_folder), path), tmp_path)

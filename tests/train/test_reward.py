@@ -11,8 +11,9 @@ from suffrage.core.errors import ModelError
 from suffrage.core.files import read_json, write_jsonl
 from suffrage.core.records import Prompt
 from suffrage.models.scalar_head import load_reward
-from suffrage.train.ppo import make_critic, train_ppo
-from suffrage.train.reward import find_reward, reward_model
+from suffrage.train.rl.critic import own_critic
+from suffrage.train.rl.reward import find_reward, reward_model
+from suffrage.train.rl.run import train_online
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id="p", content="the sea"), Prompt(id="q", content="中")]
@@ -43,7 +44,7 @@ def test_any_classifier_scores_and_the_critic_starts_from_the_policy(classifier)
     torch.testing.assert_close(good.score(PROMPTS, TEXTS), -bad.score(PROMPTS, TEXTS))
     assert good.model is None
     policy = tiny.bundle()
-    critic = make_critic(policy, good.model, seed=0)
+    critic = own_critic(policy, good.model, seed=0).scalar
     own = policy.model.base_model.state_dict()
     assert all(torch.equal(t, own[n]) for n, t in critic.model.base_model.state_dict().items())
     assert critic.model.score.weight.shape == (1, 16)
@@ -53,11 +54,11 @@ def test_ppo_trains_against_it_and_remembers_which_it_was(classifier, settings, 
     data = tmp_path / "prompts.jsonl"
     write_jsonl(data, [{"id": i, "prompt": text} for i, text in enumerate(("the sea", "ab", "in"))])
     made = settings("ppo", data=str(data), options={"samples": 2, "max_new_tokens": 4})
-    finished = train_ppo(made, f"hf:{classifier}#good", tmp_path / "run")
+    finished = train_online(made, f"hf:{classifier}#good", tmp_path / "run")
     assert finished.metrics["ratio"] == pytest.approx(1, abs=1e-6)
     recorded = read_json(tmp_path / "run" / "settings.json")
-    assert recorded["reward"] == f"hf:{classifier}#good"
-    assert recorded["reward_key"]
+    assert recorded["reward"] == [f"hf:{classifier}#good"]
+    assert recorded["reward_1_key"]
     with pytest.raises(ModelError, match=r"has no label 'fine'; name one as .*: bad, good\."):
-        train_ppo(made, f"hf:{classifier}#fine", tmp_path / "other")
+        train_online(made, f"hf:{classifier}#fine", tmp_path / "other")
     assert not (tmp_path / "other").exists()

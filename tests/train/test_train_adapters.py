@@ -25,10 +25,10 @@ from suffrage.models.adapters import AdapterSettings, add
 from suffrage.models.forward import branch_sums, token_logps
 from suffrage.models.language_model import LanguageModel, load
 from suffrage.models.scalar_head import load_reward, score_trees
-from suffrage.objectives.ppo import PPOOptions
+from suffrage.objectives.online import PPOOptions
 from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
-from suffrage.train.ppo import _prepare, train_ppo
+from suffrage.train.rl.run import prepare, train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import learning_rate
 
@@ -148,7 +148,7 @@ def test_ppo_of_an_adapter_starts_at_its_reference_and_leaves_it(
         "ppo", data=prompts_file, adapter=adapter, virtual_tokens=6, epochs=3, lr=2e-2,
         options=SHORT,
     )  # fmt: skip
-    finished = train_ppo(made, str(reward_folder), tmp_path / "run")
+    finished = train_online(made, str(reward_folder), tmp_path / "run")
     rows = RunDirectory(tmp_path / "run").metrics
     assert len(rows) == 6
     assert all(row["ratio"] == pytest.approx(1, abs=1e-5) for row in rows)
@@ -162,11 +162,11 @@ def test_the_reference_of_ppo_is_the_model_itself_and_no_copy(
     settings, prompts_file, reward_folder, model_folder, adapter
 ):
     made = settings("ppo", data=prompts_file, adapter=adapter, epochs=2, lr=2e-2, options=SHORT)
-    step, _, _ = _prepare(made, PPOOptions(**SHORT), str(reward_folder))
+    step = prepare(made, PPOOptions(**SHORT), [str(reward_folder)]).step
     policy, reference = step.roller.policy.model, step.roller.reference.model
     ours = {p.data_ptr() for p in reference.parameters()}
     assert ours <= {p.data_ptr() for p in policy.parameters()}
-    critic = step.roller.critic.model
+    critic = step.roller.critic.module
     learned = {name for name, p in critic.named_parameters() if p.requires_grad}
     assert learned
     assert all("lora_" in name or name.startswith("score.") for name in learned)
@@ -179,22 +179,22 @@ def test_the_reference_of_ppo_is_the_model_itself_and_no_copy(
 
 def test_the_critic_learns_beside_a_reward_model_that_stays(settings, prompts_file, reward_folder):
     made = settings("ppo", data=prompts_file, adapter="lora", epochs=2, lr=2e-2, options=SHORT)
-    step, _, _ = _prepare(made, PPOOptions(**SHORT), str(reward_folder))
+    step = prepare(made, PPOOptions(**SHORT), [str(reward_folder)]).step
     scalar = load_reward(reward_folder, torch.device("cpu"))
-    first = score_trees(step.roller.critic, TREES)
+    first = score_trees(step.roller.critic.scalar, TREES)
     torch.testing.assert_close(first, score_trees(scalar, TREES), rtol=0, atol=1e-5)
-    texts = step.roller.sample(step.tasks, 1, range(len(step.tasks)))
-    before = step.roller.score(step.tasks, texts)
+    texts = step.roller.sampler.sample(step.tasks, 1, range(len(step.tasks)))
+    before, _ = step.roller.sampler.score(step.tasks, texts)
     for index in range(2):
         step(index)
-    assert torch.equal(step.roller.score(step.tasks, texts), before)
-    assert float((score_trees(step.roller.critic, TREES) - first).abs().max()) > 1e-3
+    assert torch.equal(step.roller.sampler.score(step.tasks, texts)[0], before)
+    assert float((score_trees(step.roller.critic.scalar, TREES) - first).abs().max()) > 1e-3
 
 
 def test_a_reward_model_of_an_adapter_serves_ppo(settings, tmp_path, prompts_file):
     train_offline(settings("reward", adapter="lora", lr=1e-2), tmp_path / "reward")
     made = settings("ppo", data=prompts_file, adapter="dora", options=SHORT)
-    finished = train_ppo(made, str(tmp_path / "reward"), tmp_path / "run")
+    finished = train_online(made, str(tmp_path / "reward"), tmp_path / "run")
     assert finished.metrics["ratio"] == pytest.approx(1, abs=1e-5)
 
 
@@ -209,10 +209,10 @@ def test_dpo_of_an_adapter_goes_on_after_a_kill(settings, tmp_path):
 def test_ppo_of_an_adapter_goes_on_after_a_kill(settings, tmp_path, prompts_file, reward_folder):
     made = settings(
         "ppo", data=prompts_file, adapter="lora", epochs=4, lr=2e-2, checkpoint_every=1,
-        options={**SHORT, "ppo_epochs": 2, "minibatches": 2},
+        options={**SHORT, "rollout_epochs": 2, "minibatches": 2},
     )  # fmt: skip
     killed("log", made, str(reward_folder), tmp_path / "run")
-    compare(tmp_path / "run", lambda path: train_ppo(made, str(reward_folder), path), tmp_path)
+    compare(tmp_path / "run", lambda path: train_online(made, str(reward_folder), path), tmp_path)
 
 
 def test_a_base_that_changed_makes_another_run(settings, tmp_path, pairs_file):

@@ -24,7 +24,7 @@ from suffrage.models.language_model import LanguageModel, load
 from suffrage.models.sample import Sampling
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Example, make_examples
-from suffrage.train.ppo import train_ppo
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 
 ENCODER = Encoder(tiny.tokenizer(), (2,), context=100)
@@ -167,7 +167,7 @@ def test_another_method_trained_on_forgets_the_phrase_and_says_so(
     finished = train_offline(settings("dpo", model=hindsight_run), tmp_path / "dpo")
     assert any(PHRASE.format("dpo") in note for note in finished.notes)
     short = {"options": {"samples": 2, "max_new_tokens": 4}, "epochs": 1, "batch_size": 10}
-    finished = train_ppo(
+    finished = train_online(
         settings("ppo", model=hindsight_run, **short), str(reward_folder), tmp_path / "ppo"
     )
     assert any(PHRASE.format("ppo") in note for note in finished.notes)

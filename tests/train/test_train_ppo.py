@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -17,12 +18,18 @@ from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
 from suffrage.models.language_model import LanguageModel, load
 from suffrage.models.scalar_head import from_language_model, load_reward, score_trees
-from suffrage.objectives.ppo import PPOOptions
+from suffrage.objectives.online import PPOOptions
 from suffrage.train.examples import Batches
 from suffrage.train.optimiser import LoopSettings, Optimiser
-from suffrage.train.ppo import PPOStep, check_reward, make_critic, read_tasks, train_ppo
-from suffrage.train.reward import as_group, reward_model
-from suffrage.train.rollout import Roller, Task, _explained
+from suffrage.train.rl.advantages import _explained, by_critic
+from suffrage.train.rl.critic import OwnCritic, own_critic
+from suffrage.train.rl.policy import PolicyStep
+from suffrage.train.rl.reward import Reward, as_group, reward_model
+from suffrage.train.rl.rewards import Member, Rewards
+from suffrage.train.rl.rollout import Roller
+from suffrage.train.rl.run import train_online
+from suffrage.train.rl.sampler import Sampler
+from suffrage.train.rl.tasks import Task, read_tasks
 
 PROMPTS = [
     Prompt(id=f"p{i}", content=text) for i, text in enumerate(["the sea", "中", "ab", "q: "])
@@ -35,16 +42,18 @@ def vowels(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
     return torch.tensor(counts)
 
 
-def make_step(rate: float = 1e-3, reward=vowels, **changes) -> PPOStep:
+def make_step(rate: float = 1e-3, reward=vowels, **changes) -> PolicyStep:
     policy = tiny.bundle(initializer_range=0.15)
     critic = from_language_model(policy, seed=3)
-    options = PPOOptions(**{"samples": 4, "max_new_tokens": 8, "ppo_epochs": 2, **changes})
+    options = PPOOptions(**{"samples": 4, "max_new_tokens": 8, "rollout_epochs": 2, **changes})
     encoder = policy.encoder()
-    roller = Roller(policy, critic, policy.frozen_copy(), reward, encoder, options, 400)
+    rewards = Rewards((Member("toy", 1.0, Reward(reward)),), options)
+    sampler = Sampler(policy, rewards, encoder, options)
+    roller = Roller(sampler, policy.frozen_copy(), OwnCritic(critic), 400)
     tasks = [Task(prompt, encoder.prompt(prompt)) for prompt in PROMPTS]
     loop = LoopSettings(steps=60, learning_rate=rate, schedule="constant", warmup=0, adam_eps=1e-5)
     optimiser = Optimiser({"policy": policy.model, "critic": critic.model}, loop)
-    return PPOStep(roller, tasks, Batches(4, 4, 0), optimiser, options, seed=5, budget=400)
+    return PolicyStep(roller, tasks, Batches(4, 4, 0), optimiser, options, seed=5, budget=400)
 
 
 @pytest.mark.parametrize("minibatches", [1, 3])
@@ -64,7 +73,7 @@ def test_at_the_start_there_is_no_distance_to_the_reference_and_later_there_is()
 
 
 def test_the_reward_rises_and_the_reference_stays():
-    step = make_step(rate=5e-3, ppo_epochs=4, kl_coef=0.01)
+    step = make_step(rate=5e-3, rollout_epochs=4, kl_coef=0.01)
     before = copy.deepcopy(step.roller.reference.model.state_dict())
     rewards = [step(index)["reward"] for index in range(40)]
     early, late = sum(rewards[:5]) / 5, sum(rewards[-5:]) / 5
@@ -75,7 +84,7 @@ def test_the_reward_rises_and_the_reference_stays():
 
 def distance(kl_coef: float) -> float:
     """How far the policy has gone from the reference after the same steps."""
-    step = make_step(rate=5e-3, ppo_epochs=4, kl_coef=kl_coef)
+    step = make_step(rate=5e-3, rollout_epochs=4, kl_coef=kl_coef)
     return [step(index)["kl"] for index in range(25)][-1]
 
 
@@ -87,28 +96,31 @@ def test_a_step_does_not_depend_on_how_its_tokens_are_split():
     found = []
     for budget in (1, 10**6):
         step = make_step(minibatches=2)
-        split = PPOStep(**{**vars(step), "budget": budget})
+        split = replace(step, budget=budget)
         found.append([split(index) for index in range(2)])
     for one, other in zip(*found, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-4)
 
 
-def rollout(step: PPOStep):
+def rollout(step: PolicyStep):
     return step.roller(step.tasks, seed=1, keys=[0, 1, 2, 3])
 
 
 def test_a_rollout_is_padded_with_zeros_and_counts_its_tokens():
-    made = rollout(make_step())
+    step = make_step()
+    made = rollout(step)
     lengths = [len(branch.tokens) for tree in made.trees for branch in tree.branches]
     assert made.mask_BT.sum(1).tolist() == lengths
     assert made.mask_BT.shape == (16, max(lengths))
-    for figures in (made.logps_BT, made.values_BT, made.advantages_BT, made.returns_BT):
+    estimated = by_critic(made, 0.05, step.options)
+    advantages_BT = estimated.advantages_BT
+    for figures in (made.logps_BT, made.values_BT, advantages_BT, estimated.returns_BT):
         assert figures.shape == made.mask_BT.shape
         assert not bool(figures[made.mask_BT == 0].any())
     assert made.metrics["length"] == pytest.approx(sum(lengths) / 16)
     real = made.mask_BT.bool()
-    assert float(made.advantages_BT[real].mean()) == pytest.approx(0, abs=1e-5)
-    assert float(made.advantages_BT[real].var(correction=0)) == pytest.approx(1, abs=1e-4)
+    assert float(advantages_BT[real].mean()) == pytest.approx(0, abs=1e-5)
+    assert float(advantages_BT[real].var(correction=0)) == pytest.approx(1, abs=1e-4)
 
 
 def test_rows_of_a_rollout_are_those_of_its_trees():
@@ -119,28 +131,44 @@ def test_rows_of_a_rollout_are_those_of_its_trees():
 def test_returns_at_lambda_one_without_anchor_are_the_scores():
     step = make_step(lam=1.0, kl_coef=0.0, missing_end_penalty=0.25)
     made = rollout(step)
-    sampled = step.roller.sample(step.tasks, 1, [0, 1, 2, 3])
-    score_B = step.roller.score(step.tasks, sampled)
+    sampled = step.roller.sampler.sample(step.tasks, 1, [0, 1, 2, 3])
+    score_B, _ = step.roller.sampler.score(step.tasks, sampled)
     real = made.mask_BT.bool()
     expected = score_B[:, None].expand_as(made.mask_BT)[real]
-    torch.testing.assert_close(made.returns_BT[real], expected, rtol=0, atol=1e-5)
+    returns_BT = by_critic(made, 0.0, step.options).returns_BT
+    torch.testing.assert_close(returns_BT[real], expected, rtol=0, atol=1e-5)
 
 
 def test_an_answer_without_an_end_pays_for_it():
     free, paying = (make_step(missing_end_penalty=penalty) for penalty in (0.0, 0.75))
-    sampled = free.roller.sample(free.tasks, 1, [0, 1, 2, 3])
+    sampled = free.roller.sampler.sample(free.tasks, 1, [0, 1, 2, 3])
     unfinished = torch.tensor([not s.finished for own in sampled for s in own])
     assert bool(unfinished.any())
-    scores = [step.roller.score(step.tasks, sampled) for step in (free, paying)]
+    scores = [step.roller.sampler.score(step.tasks, sampled)[0] for step in (free, paying)]
     assert torch.equal(scores[0] - scores[1], 0.75 * unfinished.float())
 
 
-def test_a_reward_that_is_no_number_stops_the_run():
+def failing(places: list[int]):
     def broken(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
-        return vowels(prompts, texts).index_fill(0, torch.tensor([3]), float("nan"))
+        return vowels(prompts, texts).index_fill(0, torch.tensor(places), float("nan"))
 
-    with pytest.raises(NumericalError, match="the reward of a completion is not a finite number"):
-        make_step(reward=broken)(0)
+    return broken
+
+
+def test_an_answer_without_a_reward_is_left_out_and_counted():
+    step = make_step(reward=failing([3, 8, 9, 10, 11]))  # all four answers to the third prompt
+    scored = rollout(step).scored
+    assert scored.task_P == [0, 1, 3]
+    assert [len(tree.branches) for tree in scored.trees] == [3, 4, 4]
+    assert scored.group_B.tolist() == [0] * 3 + [1] * 4 + [2] * 4
+    assert bool(torch.isfinite(scored.score_B).all())
+    assert step(0)["left_out"] == 10  # five of this rollout after five of the one above
+
+
+def test_a_reward_that_mostly_fails_stops_the_run():
+    match = "no finite number for 9 of 16 answers \\(the first to prompt p2\\); mend the reward"
+    with pytest.raises(NumericalError, match=match):
+        make_step(reward=failing(list(range(9))))(0)
 
 
 def test_explained_variance():
@@ -165,11 +193,12 @@ def test_a_reward_model_scores_texts_as_its_own_tokenizer_reads_them():
 def test_the_critic_starts_from_the_reward_model_where_it_reads_the_same_tokens():
     policy = tiny.bundle()
     reward = from_language_model(tiny.bundle(seed=1), seed=4)
-    critic = make_critic(policy, reward, seed=0)
+    critic = own_critic(policy, reward, seed=0).scalar
     assert torch.equal(critic.model.score.weight, reward.model.score.weight)
     assert critic.model is not reward.model
     assert all(p.requires_grad for p in critic.model.parameters())
-    other = make_critic(policy, from_language_model(tiny.bundle("gpt2"), seed=4), seed=0)
+    gpt2 = from_language_model(tiny.bundle("gpt2"), seed=4)
+    other = own_critic(policy, gpt2, seed=0).scalar
     assert other.model.config.model_type == "llama"
     backbone = policy.model.base_model.state_dict()
     assert all(torch.equal(t, backbone[n]) for n, t in other.model.base_model.state_dict().items())
@@ -198,7 +227,7 @@ def test_a_run_of_ppo(settings, tmp_path, prompts_file, reward_folder, model_fol
         "ppo", data=prompts_file, eval_data=prompts_file, epochs=2, lr=1e-2,
         options={"samples": 2, "max_new_tokens": 6},
     )  # fmt: skip
-    finished = train_ppo(made, str(reward_folder), tmp_path / "run")
+    finished = train_online(made, str(reward_folder), tmp_path / "run")
     rows = RunDirectory(tmp_path / "run").metrics
     assert [row["step"] for row in rows] == [0, 1, 2, 3, 4]  # five prompts, four a step
     assert "eval/reward" in rows[0]
@@ -211,20 +240,19 @@ def test_a_run_of_ppo(settings, tmp_path, prompts_file, reward_folder, model_fol
     trained, start = (load(folder, "cpu").model for folder in (tmp_path / "run", model_folder))
     pairs = zip(trained.parameters(), start.parameters(), strict=True)
     assert any(not torch.equal(one, other) for one, other in pairs)
-    assert train_ppo(made, str(reward_folder), tmp_path / "run").reused
+    assert train_online(made, str(reward_folder), tmp_path / "run").reused
 
 
 def test_ppo_needs_a_reward_model(settings, tmp_path, prompts_file, model_folder):
     with pytest.raises(SettingsError, match="ppo needs --reward, a reward model; train one with"):
-        check_reward(None)
-    assert check_reward("rm") == "rm"
+        train_online(settings("ppo", data=prompts_file), [], tmp_path / "run")
     with pytest.raises(ModelError, match="is no reward model"):
-        train_ppo(settings("ppo", data=prompts_file), str(model_folder), tmp_path / "run")
+        train_online(settings("ppo", data=prompts_file), str(model_folder), tmp_path / "run")
 
 
 def test_a_loaded_reward_model_is_not_trained(reward_folder):
     scalar = load_reward(reward_folder, torch.device("cpu"))
-    critic = make_critic(tiny.bundle(), scalar, seed=0)
+    critic = own_critic(tiny.bundle(), scalar, seed=0).scalar
     critic.model.score.weight.data.zero_()
     assert not any(p.requires_grad for p in scalar.model.parameters())
     assert scalar.model.score.weight.abs().sum() > 0

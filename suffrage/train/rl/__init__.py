@@ -1,0 +1,1 @@
+"""Methods that learn from answers they sample themselves, against a reward."""

@@ -1,0 +1,145 @@
+"""The reward that a policy is trained against, whoever made it: a function of texts.
+
+A reward model of Suffrage, any Hugging Face classifier, or any Python function by its name. What
+comes back is checked here: whatever is no finite number is nan, with the reason kept.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suffrage.core.errors import SettingsError
+from suffrage.core.records import Completion, Group, Prompt
+from suffrage.models.classifier import load_classifier
+from suffrage.models.folder import resolve
+from suffrage.models.reward_name import reward_name
+from suffrage.models.scalar_head import ScalarModel, load_reward, score_trees
+
+# (B,) rewards on the CPU: those of the first prompt's texts first
+RewardFunction = Callable[[Sequence[Prompt], Sequence[Sequence[str]]], Tensor]
+UserFunction = Callable[[list[str], list[str]], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Reward:
+    """score: the reward of texts. model: what a critic can start from, if there is such a thing."""
+
+    score: RewardFunction
+    model: ScalarModel | None = None
+
+
+def find_reward(name: str, device: torch.device) -> Reward:
+    """A reward model by its run or folder, `hf:MODEL#label`, or `module:function`."""
+    parts = reward_name(name)
+    if parts.foreign:
+        return Reward(load_classifier(parts, device).scores)
+    if _is_function(name):
+        return Reward(of_function(find_function(name)))
+    scalar = load_reward(name, device)
+    return Reward(reward_model(scalar), scalar)
+
+
+def place_of(name: str) -> str:
+    """Where a reward comes from: a folder, a name on the hub, or the file of a function."""
+    parts = reward_name(name)
+    if _is_function(name):
+        _look_here()
+        spec = find_spec(name.partition(":")[0])
+        return (spec.origin if spec else None) or name
+    return resolve(parts.model)
+
+
+def _is_function(name: str) -> bool:
+    parts = reward_name(name)
+    return ":" in parts.model and not parts.foreign and not Path(parts.model).exists()
+
+
+def reward_model(scalar: ScalarModel) -> RewardFunction:
+    """A trained reward model as a function of texts; the policy's tokenizer may be another."""
+    encoder = scalar.base.encoder(overlong="cut")
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
+        groups = [as_group(prompt, own) for prompt, own in zip(prompts, texts, strict=True)]
+        trees = [tree for group in groups if (tree := encoder.tree(group)) is not None]
+        return score_trees(scalar, trees)
+
+    return reward
+
+
+def as_group(prompt: Prompt, texts: Sequence[str]) -> Group:
+    """A prompt with bare texts as its completions."""
+    completions = tuple(
+        Completion(id=str(i), prompt_id=prompt.id, text=text) for i, text in enumerate(texts)
+    )
+    return Group(prompt=prompt, completions=completions)
+
+
+def find_function(name: str) -> UserFunction:
+    """`module:function`, the module also looked for in the current folder."""
+    module, _, attribute = name.partition(":")
+    _look_here()
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"--reward {name}: there is no module {error.name!r}; give a run, hf:MODEL#LABEL, or "
+            "module:function of a file in this folder."
+        ) from None
+    except AttributeError:
+        raise SettingsError(
+            f"--reward {name}: {module} has no {attribute!r}; name one of its functions."
+        ) from None
+    if not callable(found):
+        raise SettingsError(f"--reward {name}: it is no function; name one.")
+    function: UserFunction = found
+    return function
+
+
+def _look_here() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def of_function(function: UserFunction) -> RewardFunction:
+    """Anyone's `(prompts, completions) -> scores`, given a prompt for every completion.
+
+    Where it fails on the whole batch, it is asked about each completion alone; nan where it fails.
+    """
+
+    def reward(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
+        pairs = [(p.text, t) for p, own in zip(prompts, texts, strict=True) for t in own]
+        scores = _ask(function, pairs) or [_alone(function, pair) for pair in pairs]
+        return torch.tensor(scores)
+
+    return reward
+
+
+def _ask(function: UserFunction, pairs: list[tuple[str, str]]) -> list[float] | None:
+    """The scores as numbers, nan for what is none; None if it failed or gave the wrong count."""
+    try:
+        found = list(function([prompt for prompt, _ in pairs], [text for _, text in pairs]))
+    except Exception:  # it is the user's code: one bad text must not end the run
+        return None
+    return [_number(score) for score in found] if len(found) == len(pairs) else None
+
+
+def _alone(function: UserFunction, pair: tuple[str, str]) -> float:
+    return (_ask(function, [pair]) or [math.nan])[0]
+
+
+def _number(score: Any) -> float:
+    try:
+        return float(score)
+    except (TypeError, ValueError):
+        return math.nan

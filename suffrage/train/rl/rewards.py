@@ -1,0 +1,147 @@
+"""Several rewards as one: what each says, how they are combined, and what is taken off.
+
+Every score is kept apart in the figures. What is learned of the rewards on the way (the price of a
+cost, the scale of a reference answer) lives here and goes into the checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suffrage.core.errors import NumericalError, SettingsError
+from suffrage.core.records import Prompt
+from suffrage.models.sample import Sample
+from suffrage.objectives.online import SamplingOptions
+from suffrage.train.optimiser import Metrics
+from suffrage.train.rl.combine import combine
+from suffrage.train.rl.reward import Reward
+
+LEFT_OUT_MOST = 0.5  # share of a rollout's answers without a score at which a run stops
+GRAM = 3  # tokens of a stretch that may be repeated
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the rewards: by which name it is logged, its weight in a sum, and what scores."""
+
+    name: str
+    weight: float
+    reward: Reward
+
+
+@dataclass
+class Rewards:
+    """The rewards of a run.
+
+    price: what a unit of cost costs, lambda in Safe-RLHF. shift, scale: of each member, so that
+    answers of the reference have mean 0 and variance 1. left_out: answers without a score so far.
+    """
+
+    members: tuple[Member, ...]
+    options: SamplingOptions
+    price: float = 1.0
+    shift: list[float] = field(default_factory=list)
+    scale: list[float] = field(default_factory=list)
+    left_out: int = 0
+
+    def __post_init__(self) -> None:
+        self.shift = self.shift or [0.0] * len(self.members)
+        self.scale = self.scale or [1.0] * len(self.members)
+        least = {"sum": 1, "maxmin": 2, "ensemble": 2}.get(self.options.combine, 2)
+        most = {"safety": 2, "lagrangian": 2}.get(self.options.combine, math.inf)
+        if not least <= len(self.members) <= most:
+            wanted = "two rewards" if most == 2 else f"{least} rewards or more"
+            raise SettingsError(
+                f"--combine {self.options.combine} takes {wanted}, and {len(self.members)} "
+                "came; repeat --reward."
+            )
+
+    def __call__(
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[Sequence[str]],
+        samples: Sequence[Sequence[Sample]],
+    ) -> tuple[Tensor, Metrics]:
+        """(B,) on the CPU, nan for an answer without a score; and each reward's mean."""
+        score_MB = self.apart(prompts, texts)
+        good_B = torch.isfinite(score_MB).all(0)
+        self._count(good_B, [p.id for p, own in zip(prompts, texts, strict=True) for _ in own])
+        score_B = torch.full((score_MB.shape[1],), math.nan)
+        combined_B, metrics = combine(
+            score_MB[:, good_B], [m.weight for m in self.members], self.options, self.price
+        )
+        flat = [s for own in samples for s in own]
+        left = [s for s, good in zip(flat, good_B.tolist(), strict=True) if good]
+        score_B[good_B] = self._after(combined_B, left)
+        return score_B, {**self._each(score_MB[:, good_B]), **metrics}
+
+    def apart(self, prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
+        """(M, B): what each member says, in its own scale."""
+        rows = [m.reward.score(prompts, texts) for m in self.members]
+        return torch.stack(
+            [(r - a) / b for r, a, b in zip(rows, self.shift, self.scale, strict=True)]
+        )
+
+    def normalise(self, score_MB: Tensor) -> None:
+        """Let these scores, of reference answers, have mean 0 and variance 1 from now on."""
+        for place, row in enumerate(score_MB):
+            row = row[torch.isfinite(row)]
+            self.shift[place] = float(row.mean()) if len(row) else 0.0
+            deviation = float(row.std(correction=0)) if len(row) else 0.0
+            self.scale[place] = deviation or 1.0
+
+    def learn(self, metrics: Metrics) -> None:
+        """Raise the price while the cost is above its limit (Safe-RLHF, 2310.12773, eq. 11)."""
+        if self.options.combine == "lagrangian":
+            excess = metrics["cost"] - self.options.cost_limit
+            self.price *= math.exp(min(max(self.options.cost_rate * excess, -1.0), 1.0))
+
+    def _after(self, score_B: Tensor, samples: Sequence[Sample]) -> Tensor:
+        """The score within its bounds, less what length, repetition and a missing end cost."""
+        options = self.options
+        if options.reward_clip:
+            score_B = score_B.clamp(-options.reward_clip, options.reward_clip)
+        length_B = torch.tensor([float(len(s.tokens)) for s in samples])
+        repeated_B = torch.tensor([repetition(s.tokens) for s in samples])
+        score_B = score_B - options.length_penalty * length_B
+        score_B = score_B - options.repetition_penalty * repeated_B
+        unfinished_B = torch.tensor([not s.finished for s in samples], dtype=torch.bool)
+        if options.missing_end == "set":
+            return score_B.masked_fill(unfinished_B, -options.missing_end_penalty)
+        return score_B - options.missing_end_penalty * unfinished_B.float()
+
+    def _count(self, good_B: Tensor, prompts: list[str]) -> None:
+        bad = [name for name, good in zip(prompts, good_B.tolist(), strict=True) if not good]
+        self.left_out += len(bad)
+        if len(bad) > LEFT_OUT_MOST * len(prompts):
+            raise NumericalError(
+                f"the reward gave no finite number for {len(bad)} of {len(prompts)} answers (the "
+                f"first to prompt {bad[0]}); mend the reward, and the same command carries on from "
+                "the last checkpoint"
+            )
+
+    def _each(self, score_MB: Tensor) -> Metrics:
+        if len(self.members) == 1:
+            return {}
+        return {
+            f"reward/{m.name}": float(row.mean())
+            for m, row in zip(self.members, score_MB, strict=True)
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {"price": self.price, "left_out": self.left_out}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.price, self.left_out = state["price"], state["left_out"]
+
+
+def repetition(tokens: Sequence[int]) -> float:
+    """The share of stretches of three tokens that came before; 0 in shorter answers."""
+    grams = [tuple(tokens[i : i + GRAM]) for i in range(len(tokens) - GRAM + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0

@@ -1,0 +1,258 @@
+"""`suffrage train ppo | rloo | grpo | ...`: from settings to a finished run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+from transformers import set_seed
+
+from suffrage.core.errors import SettingsError
+from suffrage.core.runs import open_run
+from suffrage.models.adapters import add
+from suffrage.models.four_bit import quantise
+from suffrage.models.language_model import LanguageModel
+from suffrage.models.precision import computing_in
+from suffrage.models.processes import only_alone
+from suffrage.objectives.online import OnlineDPOOptions, PolicyOptions, PPOOptions, SamplingOptions
+from suffrage.objectives.table import objective
+from suffrage.train.examples import Batches
+from suffrage.train.loop import train
+from suffrage.train.material import read_data
+from suffrage.train.offline import language_method
+from suffrage.train.optimiser import Metrics, Optimiser
+from suffrage.train.rl.average import Average
+from suffrage.train.rl.critic import Critic, own_critic, trunk_critic
+from suffrage.train.rl.imitate import ImitationStep
+from suffrage.train.rl.online_dpo import OnlineDPOStep
+from suffrage.train.rl.policy import PolicyStep
+from suffrage.train.rl.pretraining import Pretraining
+from suffrage.train.rl.reward import Reward, find_reward, place_of
+from suffrage.train.rl.rewards import Member, Rewards
+from suffrage.train.rl.rollout import Roller
+from suffrage.train.rl.sampler import Sampler
+from suffrage.train.rl.stops import MOST_STEPS, Stops, why_ended
+from suffrage.train.rl.tasks import Task, tasks_of
+from suffrage.train.run import (
+    Finished,
+    finish,
+    forgotten,
+    loop_settings,
+    recorded,
+    resolved,
+    steps_of,
+)
+from suffrage.train.settings import TrainSettings
+from suffrage.train.start import device_of, load_given
+from suffrage.train.trackers import tracking
+
+ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
+SCALED_BY = 256  # prompts whose answers set the scale of the rewards
+
+
+class OnlineStep(Protocol):
+    """One step of a method that samples, what it keeps, and how it is evaluated."""
+
+    optimiser: Optimiser
+    roller: Roller
+
+    def __call__(self, step: int) -> Metrics: ...
+    def evaluate(self, tasks: Sequence[Task]) -> Metrics: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run needs before its first step. average: of the weights, where it is asked for."""
+
+    step: OnlineStep
+    trained: LanguageModel
+    held_out: list[Task]
+    note: str
+    average: Average | None = None
+
+
+def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Path) -> Finished:
+    """Train a policy against one reward or several and leave a run directory at `out`.
+
+    rewards: each `NAME` or `WEIGHT*NAME`. The reference is a copy of the policy as it is passed in,
+    or with an adapter the policy without it.
+    """
+    names = [rewards] if isinstance(rewards, str) else list(rewards)
+    options = check(settings, names)
+    places = [place_of(weight_and_name(name)[1]) for name in names]
+    run = open_run(out, recorded(settings, asdict(options), places, reward=names))
+    if run.done is not None:
+        return Finished(out, run.done["metrics"], (), reused=True)
+    set_seed(settings.seed)
+    device = device_of(settings.device)
+    prepared = prepare(settings, options, names)
+    step, held_out = prepared.step, prepared.held_out
+    run = replace(
+        run,
+        resolved=resolved(settings, step.roller.reference, prepared.trained, step.optimiser),
+    )
+    with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
+        metrics = train(
+            run,
+            step.optimiser,
+            step,
+            label=settings.method,
+            evaluate=(lambda: step.evaluate(held_out)) if held_out else None,
+            keeper=step,
+            show="reward",
+            watch=watch,
+            stop=Stops(settings.stop_reward, settings.stop_kl),
+        )
+    if prepared.average is not None:
+        prepared.average.write(prepared.trained.model)
+    ended = why_ended(run.metrics, settings, step.optimiser.settings.steps)
+    finish(run, settings, prepared.trained, metrics, ended=ended)
+    left_out = step.roller.sampler.rewards.left_out
+    told = (f"{left_out} answers had no reward and were left out",) * bool(left_out)
+    return Finished(out, metrics, (prepared.note, f"ended: {ended}", *told, *forgotten(settings)))
+
+
+def check(settings: TrainSettings, names: Sequence[str]) -> SamplingOptions:
+    """The method's options; `SettingsError` for what has no meaning where answers are sampled."""
+    method = settings.method
+    if not names:
+        raise SettingsError(
+            f"{method} needs --reward, a reward model; train one with `suffrage train reward`, or "
+            "name any classifier as hf:MODEL#LABEL, or any function as module:function."
+        )
+    if settings.kl:
+        raise SettingsError(f"{method} is held near its start by --kl-coef; leave --kl out.")
+    if settings.gradient_checkpointing == "on":
+        raise SettingsError(
+            f"{method} samples while it learns: leave --gradient-checkpointing out."
+        )
+    only_alone(method)
+    row = objective(method)
+    options: SamplingOptions = row.function(**row.check(settings.options))
+    if isinstance(options, PolicyOptions) and (options.kl_in, options.kl_estimator) == (
+        "loss",
+        "k1",
+    ):
+        raise SettingsError(
+            "--kl-estimator k1 in the loss has a gradient of mean 0, so it holds nothing; choose "
+            "k2 or k3, or --kl-in reward."
+        )
+    return options
+
+
+def prepare(settings: TrainSettings, options: SamplingOptions, names: Sequence[str]) -> Prepared:
+    """The step function, the held-out prompts, and what the reader said of the data."""
+    adapter, device = settings.adapter_settings(), device_of(settings.device)
+    given = load_given(settings, adapter)
+    members = members_of(names, lambda name: find_reward(name, device))
+    critic = _critic(settings, options, given, members)
+    if adapter.kind == "qlora":
+        quantise(given.model, device)
+    # The reference is copied before the first update and before a checkpoint is restored.
+    reference = given.frozen_copy() if adapter.kind == "none" else given
+    trained = add(given, adapter, settings.seed)
+    encoder = trained.encoder(settings.overlong, settings.max_length)
+    tasks, held_out, note = tasks_of(settings, encoder, options.max_new_tokens)
+    asked = reference if settings.method == "best-of-n" else trained
+    sampler = Sampler(asked, Rewards(members, options), encoder, options)
+    if options.reward_scale == "reference":
+        sampler.take_scale(tasks[:SCALED_BY], settings.seed)
+    roller = Roller(sampler, reference, critic, settings.microbatch_tokens)
+    average = _average(options, trained)
+    step = _step(settings, options, roller, trained, tasks, average)
+    return Prepared(step, trained, held_out, note, average)
+
+
+def members_of(names: Sequence[str], find: Callable[[str], Reward]) -> tuple[Member, ...]:
+    """`NAME` or `WEIGHT*NAME` each, as `find` finds it."""
+    parts = [weight_and_name(given) for given in names]
+    return tuple(Member(_short(name), weight, find(name)) for weight, name in parts)
+
+
+def weight_and_name(given: str) -> tuple[float, str]:
+    """The parts of `WEIGHT*NAME`; a folder of this very name is a name."""
+    weight, star, name = given.partition("*")
+    if not star or Path(given).exists():
+        return 1.0, given
+    try:
+        return float(weight), name
+    except ValueError:
+        raise SettingsError(
+            f"--reward {given}: {weight!r} is no number; write WEIGHT*NAME, as in 0.5*runs/a."
+        ) from None
+
+
+def _short(name: str) -> str:
+    """How a reward is called in the figures."""
+    return name.rstrip("/").rsplit("/", 1)[-1] or name
+
+
+def _critic(
+    settings: TrainSettings,
+    options: SamplingOptions,
+    given: LanguageModel,
+    members: Sequence[Member],
+) -> Critic | None:
+    if not isinstance(options, PPOOptions):
+        return None
+    if options.critic == "trunk":
+        return trunk_critic(given, settings.seed)
+    start = next((m.reward.model for m in members if m.reward.model is not None), None)
+    critic = own_critic(given, start, settings.seed, settings.adapter_settings())
+    critic.module.to(device_of(settings.device))
+    return critic
+
+
+def _average(options: SamplingOptions, trained: LanguageModel) -> Average | None:
+    if isinstance(options, PolicyOptions) and options.ema:
+        return Average(trained.model, options.ema)
+    return None
+
+
+def _step(
+    settings: TrainSettings,
+    options: SamplingOptions,
+    roller: Roller,
+    trained: LanguageModel,
+    tasks: Sequence[Task],
+    average: Average | None,
+) -> OnlineStep:
+    batches = Batches(len(tasks), min(settings.batch_size, len(tasks)), settings.seed)
+    steps = steps_of(settings, batches, MOST_STEPS)
+    loop = loop_settings(settings, steps, roller.reference, adam_eps=ADAM_EPS)
+    modules: dict[str, nn.Module] = {"policy": trained.model}
+    modules |= {} if roller.critic is None else {"critic": roller.critic.module}
+    carried = {} if average is None else {"average": average}
+    optimiser = Optimiser(modules, loop, carried=carried)
+    budget = settings.microbatch_tokens
+    shared = (roller, tasks, batches, optimiser)
+    if isinstance(options, PolicyOptions):
+        text = _pretraining(settings, options, trained)
+        return PolicyStep(*shared, options, settings.seed, budget, average, text)
+    if isinstance(options, OnlineDPOOptions):
+        of_dpo = {"beta": options.beta, "label_smoothing": 0.0, "nll": options.nll}
+        method = language_method(objective("dpo"), of_dpo, trained, budget)
+        return OnlineDPOStep(*shared, options, method, settings.seed, budget)
+    method = language_method(objective("sft"), {}, trained, budget)
+    return ImitationStep(*shared, options, method, trained, settings.seed)
+
+
+def _pretraining(
+    settings: TrainSettings, options: PolicyOptions, trained: LanguageModel
+) -> Pretraining | None:
+    if settings.pretraining is None or not isinstance(options, PPOOptions):
+        return None
+    row = objective("sft")
+    read = settings.model_copy(
+        update={"data": settings.pretraining, "eval_data": None, "holdout": 0, "data_size": None}
+    )
+    examples = read_data(read, trained, row, None).training
+    method = language_method(row, {}, trained, settings.microbatch_tokens)
+    size = min(settings.batch_size, len(examples))
+    batches = Batches(len(examples), size, settings.seed)
+    return Pretraining(examples, batches, method, options.pretraining_coef)

@@ -1,0 +1,46 @@
+"""When a run that samples has gone far enough, each time with its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from suffrage.train.loop import badness
+from suffrage.train.settings import TrainSettings
+
+MOST_STEPS = 20_000  # unless said otherwise
+
+
+@dataclass(frozen=True)
+class Stops:
+    """A reward that is enough, and a distance to the reference that is too much."""
+
+    reward: float | None = None
+    kl: float | None = None
+
+    def __call__(self, row: Mapping[str, Any]) -> str:
+        """Why to stop after this row of figures; empty to go on.
+
+        The reward is that of held-out prompts where the row has it, else the training's.
+        """
+        reward = row.get("eval/reward", row.get("reward"))
+        if self.reward is not None and reward is not None and reward >= self.reward:
+            return f"the reward reached {reward:.3g}, and --stop-reward is {self.reward:g}"
+        if self.kl is not None and row.get("kl", 0.0) > self.kl:
+            return f"the KL to the reference reached {row['kl']:.3g}, past --stop-kl {self.kl:g}"
+        return ""
+
+
+def why_ended(rows: Sequence[Mapping[str, Any]], settings: TrainSettings, steps: int) -> str:
+    """The cause of the end of a run of at most `steps` steps, from all its figures."""
+    last = rows[-1]
+    cause = Stops(settings.stop_reward, settings.stop_kl)(last)
+    if cause:
+        return cause
+    held_out = [bad for row in rows if (bad := badness(row)) is not None]
+    if settings.patience and last["step"] < steps and held_out:
+        return f"the held-out reward has not risen for {settings.patience} evaluations"
+    if settings.max_steps is not None and last["step"] >= settings.max_steps:
+        return f"--max-steps {settings.max_steps} is reached"
+    return f"all {steps} steps are done"

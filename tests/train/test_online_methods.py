@@ -1,0 +1,148 @@
+"""Every method that samples: its reward rises, it goes on after a kill, it stops with a cause."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from ten_groups import groups
+from test_resume import killed
+
+from suffrage.core.errors import SettingsError
+from suffrage.core.runs import RunDirectory
+from suffrage.data.read import write_groups
+from suffrage.models.language_model import load
+from suffrage.train.rl.run import check, train_online
+
+METHODS = ["rloo", "grpo", "reinforce", "raft", "best-of-n", "online-dpo"]
+LETTERS = "letters:share"  # how much of an answer are lower-case letters
+
+
+@pytest.fixture(autouse=True)
+def _letters(tmp_path, monkeypatch):
+    (tmp_path / "letters.py").write_text(
+        "def share(prompts, completions):\n"
+        "    return [sum('a' <= c <= 'z' for c in text) / 8 for text in completions]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> str:
+    write_groups(tmp_path / "prompts.jsonl", groups(8))
+    return str(tmp_path / "prompts.jsonl")
+
+
+def rewards_of(out: Path) -> list[float]:
+    return [row["reward"] for row in RunDirectory(out).metrics if "reward" in row]
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "best-of-n"])
+def test_the_reward_rises(method, settings, prompts, tmp_path):
+    made = settings(
+        method, data=prompts, epochs=20, batch_size=8, lr=1e-2,
+        options={"samples": 4, "max_new_tokens": 8},
+    )  # fmt: skip
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    found = rewards_of(tmp_path / "run")
+    assert sum(found[-4:]) / 4 > sum(found[:4]) / 4 + 0.15
+    assert finished.notes[1] == "ended: all 20 steps are done"
+
+
+def test_what_best_of_n_imitates_comes_from_the_model_as_given(settings, prompts, tmp_path):
+    made = settings(
+        "best-of-n", data=prompts, eval_data=prompts, epochs=20, batch_size=8, lr=1e-2,
+        options={"samples": 4, "max_new_tokens": 8},
+    )  # fmt: skip
+    train_online(made, LETTERS, tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    assert all(abs(row["kl"]) < 1e-6 for row in rows[1:])
+    assert all(row["best_reward"] >= row["reward"] for row in rows[1:])
+    assert rows[-1]["eval/reward"] > rows[0]["eval/reward"] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("raft", {}),
+        ("ppo", {"critic": "trunk", "ema": 0.5, "kl_target": 0.5, "kl_horizon": 20.0}),
+    ],
+)
+def test_it_goes_on_after_a_kill(method, options, settings, prompts, tmp_path, reward_folder):
+    more = {"pretraining": str(tmp_path / "pairs.jsonl")} if method == "ppo" else {}
+    made = settings(
+        method, data=prompts, epochs=4, checkpoint_every=1, **more,
+        options={"samples": 2, "max_new_tokens": 6, **options},
+    )  # fmt: skip
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    killed("log", made, str(reward_folder), out)
+    assert not (out / "done.json").exists()
+    for folder in (out, whole):
+        train_online(made, str(reward_folder), folder)
+    assert (out / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    one, other = (load_file(next((f / "model").glob("*.safetensors"))) for f in (out, whole))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_the_average_of_the_weights_is_what_is_saved(settings, prompts, tmp_path, model_folder):
+    shared = {"data": prompts, "epochs": 1, "batch_size": 8, "lr": 1e-2}
+    plain, averaged = {"samples": 2, "max_new_tokens": 4}, {}
+    averaged = {**plain, "ema": 0.75}
+    for name, options in (("plain", plain), ("average", averaged)):
+        train_online(settings("rloo", **shared, options=options), LETTERS, tmp_path / name)
+    start, last, average = (
+        load(folder, "cpu").model.state_dict()
+        for folder in (model_folder, tmp_path / "plain", tmp_path / "average")
+    )
+    moved = 0.0
+    for name, weight in average.items():  # one update: a quarter of the way
+        expected = start[name] + 0.25 * (last[name] - start[name])
+        torch.testing.assert_close(weight, expected, rtol=0, atol=1e-6)
+        moved = max(moved, float((last[name] - start[name]).abs().max()))
+    assert moved > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("stop", "cause"),
+    [
+        ({"stop_reward": -5.0}, "the reward reached"),
+        ({"stop_kl": 1e-6}, "the KL to the reference reached"),
+        ({"max_steps": 2}, "--max-steps 2 is reached"),
+    ],
+)
+def test_each_stop_names_its_cause(stop, cause, settings, prompts, tmp_path):
+    made = settings("rloo", data=prompts, epochs=30, lr=1e-2, options={"max_new_tokens": 4}, **stop)
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert cause in finished.notes[1]
+    assert cause in json.loads((tmp_path / "run" / "done.json").read_text())["ended"]
+    assert finished.metrics["step"] < 10
+
+
+def test_pretraining_text_stays_likely(settings, prompts, tmp_path):
+    shared = {"data": prompts, "epochs": 15, "batch_size": 8, "lr": 1e-2}
+    text = {"pretraining": str(tmp_path / "pairs.jsonl")}
+    last = {}
+    for name, more in (("plain", {}), ("mixed", text)):
+        options = {"samples": 2, "max_new_tokens": 6}
+        made = settings("ppo", **shared, **more, options=options)
+        train_online(made, LETTERS, tmp_path / name)
+        after = settings("sft", model=str(tmp_path / name), eval_data=text["pretraining"])
+        last[name] = held_out_loss(after, tmp_path / f"{name}-loss")
+    assert last["mixed"] < last["plain"] - 0.5
+
+
+def held_out_loss(settings, out: Path) -> float:
+    from suffrage.train.run import train_offline
+
+    train_offline(settings, out)
+    return RunDirectory(out).metrics[0]["eval/loss"]  # before the first step
+
+
+def test_k1_in_the_loss_is_refused(settings):
+    made = settings("ppo", options={"kl_in": "loss"})
+    with pytest.raises(SettingsError, match="--kl-estimator k1 in the loss has a gradient of mean"):
+        check(made, ["runs/reward"])
