@@ -77,7 +77,8 @@ class ImitationStep:
         return {**averages(sums), **updated}
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:
-        return replace(self.roller.sampler, policy=self.trained).evaluate(tasks, self.seed)
+        sampler = replace(self.roller.sampler, policy=self.trained)
+        return replace(self.roller, sampler=sampler).evaluate(tasks, self.seed)
 
     def state(self) -> dict[str, Any]:
         winners = {str(task): list(winner) for task, winner in self.winners.items()}

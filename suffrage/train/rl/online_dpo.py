@@ -57,7 +57,7 @@ class OnlineDPOStep:
         return {**averages(sums), **updated}
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:
-        return self.roller.sampler.evaluate(tasks, self.seed)
+        return self.roller.evaluate(tasks, self.seed)
 
     def state(self) -> dict[str, Any]:
         return {"rewards": self.roller.sampler.rewards.state()}

@@ -171,7 +171,7 @@ class PolicyStep:
             )
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:
-        return self.roller.sampler.evaluate(tasks, self.seed)
+        return self.roller.evaluate(tasks, self.seed)
 
     def state(self) -> dict[str, Any]:
         """What the step keeps besides weights; a pretraining reader also knows its place."""

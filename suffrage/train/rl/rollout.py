@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,6 +72,13 @@ class Roller:
         logps_BT, values_BT = self._padded(scored.trees, mask_BT, self._policy_and_critic)
         (reference_BT,) = self._padded(scored.trees, mask_BT, self._reference)
         return Rollout(scored, mask_BT, logps_BT, reference_BT, values_BT)
+
+    def evaluate(self, tasks: Sequence[Task], seed: int) -> Metrics:
+        """Reward of the answers to held-out prompts, always with the same random numbers, and how
+        far they are from the reference's."""
+        rollout = replace(self, critic=None)(tasks, seed, list(range(len(tasks))))
+        found = rollout.metrics
+        return {name: found[name] for name in ("reward", "kl", "length", "unfinished")}
 
     def _policy_and_critic(self, forest: Forest) -> tuple[Tensor, Tensor]:
         model = self.policy.model

@@ -89,11 +89,6 @@ class Sampler:
             for task, own in zip(tasks, sampled, strict=True)
         ]
 
-    def evaluate(self, tasks: Sequence[Task], seed: int) -> Metrics:
-        """Mean reward of the answers to held-out prompts, with the same random numbers."""
-        score_B, metrics = self.score(tasks, self.sample(tasks, seed, list(range(len(tasks)))))
-        return {"reward": float(score_B.nanmean()), **metrics}
-
     def take_scale(self, tasks: Sequence[Task], seed: int) -> None:
         """Scale each reward so that answers of the policy as given have mean 0 and variance 1."""
         sampled = self.sample(tasks, seed, list(range(len(tasks))))
