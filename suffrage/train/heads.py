@@ -7,7 +7,7 @@ alike. The trunk learns from all judgments, each head from its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suffrage.core.errors import DataError, SettingsError
@@ -24,10 +24,15 @@ OF_JUDGMENT: Mapping[str, Callable[[Judgment], str]] = {
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads' names, and the name of the head that a judgment is for (another: for none)."""
+    """The heads' names, and the name of the head that a judgment is for (another: for none).
+
+    members: the group of each rater, where these were found and not given; note: how.
+    """
 
     names: tuple[str, ...]
     of: Callable[[Judgment], str]
+    members: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def split(self, group: Group) -> list[Group]:
         """For each head the group with the judgments that are for it, and without a consensus."""

@@ -10,12 +10,14 @@ import torch
 from suffrage.core.errors import SettingsError
 from suffrage.core.records import Group
 from suffrage.data.read import read_groups
-from suffrage.models.language_model import LanguageModel
+from suffrage.models.language_model import LanguageModel, load
 from suffrage.objectives.table import Objective
 from suffrage.train.examples import Example, make_examples
 from suffrage.train.heads import ONE, Heads, find_heads
+from suffrage.train.rater_groups import PREFIX, asked_for, find_rater_groups
 from suffrage.train.reference import with_reference
 from suffrage.train.settings import TrainSettings
+from suffrage.train.start import device_of
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,18 @@ def take_reference(policy: LanguageModel, data: Data, tokens: int) -> Data:
 
 
 def heads_of(settings: TrainSettings) -> Heads | None:
-    """The heads asked for, as the data has them."""
+    """The heads asked for, as the data has them; groups of raters come from the training part."""
     if settings.heads == ONE:
         return None
     groups, _ = read_groups(
         settings.data, data_size=settings.data_size, support_ratio=settings.support_ratio
     )
-    return find_heads(settings.heads, groups)
+    if not settings.heads.startswith(PREFIX):
+        return find_heads(settings.heads, groups)
+    asked_for(settings.heads)  # a wrong word is told before the model is loaded
+    kept, _ = split_groups(groups, settings.holdout, settings.seed)
+    model = load(settings.model, device_of(settings.device))
+    encoder = model.encoder(settings.overlong, settings.max_length)
+    found = find_rater_groups(settings.heads, kept, model, encoder, settings.seed)
+    names, members = tuple(sorted(set(found.groups.values()))), found.groups
+    return Heads(names, lambda judgment: members.get(judgment.rater, ""), members, found.note)

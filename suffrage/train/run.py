@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import set_seed
 
 from suffrage.core.errors import SettingsError
-from suffrage.core.files import build_folder
+from suffrage.core.files import build_folder, write_json
 from suffrage.core.keys import path_key
 from suffrage.core.runs import RunDirectory, Settings, open_run
 from suffrage.data.conditioning import ASKED_AFTER, load_condition
@@ -27,7 +27,7 @@ from suffrage.train.advice import advice
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside
 from suffrage.train.card import write_card
 from suffrage.train.examples import Batches
-from suffrage.train.heads import OF_JUDGMENT, ONE
+from suffrage.train.heads import OF_JUDGMENT, ONE, Heads
 from suffrage.train.loop import train
 from suffrage.train.material import Data, heads_of, read_data, take_reference
 from suffrage.train.offline import (
@@ -38,6 +38,7 @@ from suffrage.train.offline import (
     shared_out,
 )
 from suffrage.train.optimiser import LoopSettings, Metrics, Optimiser
+from suffrage.train.rater_groups import PREFIX
 from suffrage.train.settings import TrainSettings, learning_rate
 from suffrage.train.start import Models, models_of
 from suffrage.train.trackers import tracking
@@ -79,8 +80,9 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     models = models_of(settings, row, heads)
     data = read_data(settings, models.trained, row, heads)
     with computing_in(settings.precision, models.trained.device):
-        metrics = _train(settings, options, models, data, run)
-    notes = (*data.notes, *forgotten(settings), *advice(row, run.metrics))
+        metrics = _train(settings, options, models, data, run, heads)
+    found = (heads.note,) if heads and heads.note else ()
+    notes = (*data.notes, *found, *forgotten(settings), *advice(row, run.metrics))
     return Finished(out, metrics, notes)
 
 
@@ -104,7 +106,7 @@ def recorded(
     """
     given = {**settings.model_dump(), **more, "options": dict(options)}
     files = {name: given[name] for name in ("data", "eval_data", "pretraining") if given[name]}
-    if settings.heads not in (ONE, *OF_JUDGMENT):
+    if settings.heads not in (ONE, *OF_JUDGMENT) and not settings.heads.startswith(PREFIX):
         files["heads"] = settings.heads
     models = {"model": resolve(settings.model)}
     models |= {f"reward_{number}": place for number, place in enumerate(rewards, 1)}
@@ -125,6 +127,7 @@ def _train(
     models: Models,
     data: Data,
     run: RunDirectory,
+    heads: Heads | None = None,
 ) -> Metrics:
     """Build the method and run the loop; returns the last figures."""
     row = objective(settings.method)
@@ -148,6 +151,8 @@ def _train(
         centre(models.scalar, data.training, step.figures(data.training), beside)
     if isinstance(beside, Reliabilities) and find_processes().main:
         beside.save(run.path)
+    if heads is not None and heads.members and find_processes().main:
+        write_json(run.path / "rater_groups.json", dict(heads.members))
     finish(run, settings, models.trained, metrics, method.branches)
     return metrics
 

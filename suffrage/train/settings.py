@@ -67,7 +67,8 @@ class TrainSettings(BaseModel):
     heads: str = Field(
         "one",
         description="a reward model's heads: one, or one for each criterion or rater-kind, or for "
-        "each group of a JSON file of {rater: group}",
+        "each group of a JSON file of {rater: group}, or for each of groups:2 (or more, or "
+        "groups:auto) groups of raters found by what they vote for",
     )
     kl: float = Field(
         0.0,
