@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from suffrage.core.errors import DataError
 from suffrage.core.records import Completion, Group, Prompt, short_id
@@ -37,7 +38,7 @@ def generate(
     if not fitting:
         raise DataError("no prompt fits in the model's context; pass --overlong cut.")
     sampled = sample(bundle, [tokens for _, tokens in fitting], n, sampling)
-    settings = {k: v for k, v in asdict(sampling).items() if k not in ("seed", "batch_size")}
+    settings = told(sampling)
     source = name or bundle.name
     groups = []
     for (prompt, tokens), own in zip(fitting, sampled, strict=True):
@@ -46,7 +47,7 @@ def generate(
             Completion(
                 id=short_id(prompt.id, source, str(sampling.seed), str(k), *asked.values()),
                 prompt_id=prompt.id,
-                text=encoder.text(prompt, tokens, s.tokens),
+                text=encoder.text(prompt, tokens, s.tokens, sampling.stop),
                 source=source,
                 seed=sampling.seed,
                 settings={**settings, **asked, "finished": s.finished},
@@ -55,3 +56,14 @@ def generate(
         )
         groups.append(Group(prompt=prompt, completions=completions))
     return groups
+
+
+def told(sampling: Sampling) -> dict[str, Any]:
+    """What a completion's settings keep of the options: the usual ones, and others where given."""
+    usual = ("max_new_tokens", "temperature", "top_p", "top_k")
+    off = asdict(Sampling(max_new_tokens=sampling.max_new_tokens))
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(sampling).items()
+        if name in usual or (name not in ("seed", "batch_size") and value != off[name])
+    }
