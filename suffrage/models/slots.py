@@ -1,10 +1,10 @@
 """Continuous batching: a row that ends leaves its slot to a prompt that waits.
 
-Keys and values stand in one buffer a layer, a slot a row, and a token is written in place, so a step
-copies nothing. Slots in use come first: the last move into those that were left, and the model sees
-views that end at the longest row. What a row may see is a mask of four dimensions, so this is for
-the models whose layout is "forest": they were found to take one.
-Shape letters: S slots, R rows, J rows that join, P prompts, H heads, L tokens, E of one head.
+Keys and values stand in one buffer a layer, a slot a row, and a token is written in place, so a
+step copies nothing. Slots in use come first: the last move into those that were left, and the model
+sees views that end at the longest row. What a row may see is a mask of four dimensions, so this is
+for the models whose layout is "forest": they were found to take one.
+Shape letters: S slots, R rows, J rows that join or move, P prompts, H heads, L tokens, E a head.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from suffrage.models.rows import Row, Waiting
 PREFILL = 2048  # tokens of prompts computed together
 GROWTH = 128  # tokens by which buffers grow, or a quarter where that is more
 
+KeysAndValues = tuple[Tensor, Tensor]
+
 
 def takes_slots(bundle: LanguageModel) -> bool:
     """Whether the model takes a mask of its own and keeps nothing but keys and values."""
@@ -32,40 +34,34 @@ def takes_slots(bundle: LanguageModel) -> bool:
 
 
 class Slots(DynamicLayer):
-    """One layer's keys and values, (S, H, L, E), written at `place_R` in the first R slots."""
+    """One layer's keys and values, each (S, H, L, E), written at `place_R` in the first R slots."""
 
     def __init__(self, slots: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.slots = slots
+        self.buffers: list[Tensor] = []
         self.place_R, self.longest = torch.zeros(0, dtype=torch.long), 0
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
         """Write a token's (R, H, 1, E) and return all there is, (R, H, longest, E)."""
-        self.reserve(self.longest, key_states, value_states)
+        self.reserve(self.longest)
         rows = torch.arange(len(self.place_R), device=self.place_R.device)
-        self.keys[rows, :, self.place_R] = key_states[:, :, 0]
-        self.values[rows, :, self.place_R] = value_states[:, :, 0]
-        return self._used(self.keys), self._used(self.values)
-
-    def _used(self, buffer: Tensor) -> Tensor:
-        return buffer[: len(self.place_R), :, : self.longest]
+        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
+            buffer[rows, :, self.place_R] = states[:, :, 0]
+        keys, values = (buffer[: len(rows), :, : self.longest] for buffer in self.buffers)
+        return keys, values
 
     def get_seq_length(self) -> int:
         return self.longest
 
-    def reserve(self, length: int, keys: Tensor, values: Tensor) -> None:
-        """Room for so many tokens, of the shape and type of these."""
-        if not self.is_initialized:
-            self.lazy_initialization(keys, values)
-            self.keys, self.values = (
-                t.new_zeros(0, t.shape[1], 0, t.shape[3]) for t in (keys, values)
-            )
-        held = self.keys.shape[2]
+    def reserve(self, length: int) -> None:
+        """Room for so many tokens."""
+        held = self.buffers[0].shape[2]
         if held < length:
             length = max(length, held + max(GROWTH, held // 4))
-            self.keys, self.values = (self._grown(t, length) for t in (self.keys, self.values))
+            self.buffers = [self._grown(buffer, length) for buffer in self.buffers]
 
     def _grown(self, buffer: Tensor, length: int) -> Tensor:
         # Zeros, because what a mask hides must still be finite.
@@ -73,20 +69,25 @@ class Slots(DynamicLayer):
         made[: buffer.shape[0], :, : buffer.shape[2]] = buffer
         return made
 
-    def fill(self, first: int, prompts: DynamicLayer, index_J: Tensor) -> None:
+    def fill(self, first: int, prompts: KeysAndValues, index_J: Tensor) -> None:
         """Copy prompts of a prefill into the slots from `first` on."""
-        length, end = prompts.keys.shape[2], first + len(index_J)
-        self.reserve(length, prompts.keys, prompts.values)
-        self.keys[first:end, :, :length] = prompts.keys[index_J]
-        self.values[first:end, :, :length] = prompts.values[index_J]
+        if not self.buffers:
+            self.buffers = [states[:0, :, :0] for states in prompts]
+        length = prompts[0].shape[2]
+        self.reserve(length)
+        for buffer, states in zip(self.buffers, prompts, strict=True):
+            buffer[first : first + len(index_J), :, :length] = states[index_J]
 
-    def move(self, source: Tensor, target: Tensor) -> None:
-        self.keys[target, :, : self.longest] = self.keys[source, :, : self.longest]
-        self.values[target, :, : self.longest] = self.values[source, :, : self.longest]
+    def move(self, source_J: Tensor, target_J: Tensor) -> None:
+        """Copy what rows hold into other slots."""
+        for buffer in self.buffers:
+            buffer[target_J, :, : self.longest] = buffer[source_J, :, : self.longest]
 
 
 class SlotRows:
     """Rows that come and go one by one."""
+
+    states_RD: Tensor
 
     def __init__(self, bundle: LanguageModel, waiting: Waiting, size: int) -> None:
         self.bundle, self.waiting, self.size = bundle, waiting, size
@@ -110,19 +111,20 @@ class SlotRows:
         lengths = [own[0].length for own in asked]
         padded = [[*own[0].prompt, *[0] * (max(lengths) - own[0].length)] for own in asked]
         ids_PL = torch.tensor(padded, device=self.bundle.device)
-        self.prefill = DynamicCache(config=self.bundle.model.config)
+        cache = DynamicCache(config=self.bundle.model.config)
         states: Tensor = self.bundle.model.base_model(
             input_ids=ids_PL,
             position_ids=torch.arange(ids_PL.shape[1], device=ids_PL.device).expand_as(ids_PL),
-            past_key_values=self.prefill,
+            past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
+        self.prefill: list[KeysAndValues] = [(keys, values) for keys, values, _ in cache]
         self.prompt_states_PD = states[torch.arange(len(asked)), torch.tensor(lengths) - 1]
         self.computed.extend((row, place) for place, own in enumerate(asked) for row in own)
 
     def _place(self, joining: Sequence[tuple[Row, int]]) -> None:
         first, index_J = len(self.rows), self._tensor([place for _, place in joining])
-        for layer, prompts in zip(self.layers, self.prefill.layers, strict=True):
+        for layer, prompts in zip(self.layers, self.prefill, strict=True):
             layer.fill(first, prompts, index_J)
         self.rows += [row for row, _ in joining]
         states_JD = self.prompt_states_PD[index_J]
@@ -155,9 +157,9 @@ class SlotRows:
             self.rows[target] = self.rows[source]
         self.rows = self.rows[:count]
         if movers:
-            source, target = self._tensor(movers), self._tensor(empty)
+            source_J, target_J = self._tensor(movers), self._tensor(empty)
             for layer in self.layers:
-                layer.move(source, target)
+                layer.move(source_J, target_J)
 
     def _tensor(self, numbers: Sequence[int]) -> Tensor:
         return torch.tensor(list(numbers), device=self.bundle.device)

@@ -26,21 +26,20 @@ def choose(
     Returns tokens and their log-probabilities under the temperature alone: what `token_logps`
     computes for the same tokens.
     """
-    scaled_RV = (
-        logits_RV / sampling.temperature if sampling.temperature not in (0, 1) else logits_RV
-    )
+    temperature = sampling.temperature or 1.0
+    scaled_RV = logits_RV if temperature == 1 else logits_RV / temperature
     weights_RV, log_total_R = _weights(scaled_RV)
     if sampling.temperature == 0:
         chosen_R = (logits_RV if changed_RV is None else changed_RV).argmax(1)
     else:
         if changed_RV is not None:
-            weights_RV, _ = _weights(changed_RV / sampling.temperature)
+            weights_RV, _ = _weights(changed_RV / temperature)
         chosen_R = _invert(_truncated(weights_RV, sampling), noise_R)
     return chosen_R, scaled_RV.gather(1, chosen_R[:, None]).squeeze(1) - log_total_R
 
 
 def _weights(scaled_RV: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities over that of the likeliest token, and the logarithm of the exponentials' sum."""
+    """Probabilities over that of the likeliest token, and the logarithm of the softmax's sum."""
     peak_R1 = scaled_RV.amax(1, keepdim=True)
     weights_RV = (scaled_RV - peak_R1).exp_()
     return weights_RV, peak_R1.squeeze(1) + weights_RV.sum(1).log()
@@ -77,7 +76,7 @@ def _invert(weights_RV: Tensor, noise_R: Tensor) -> Tensor:
     """The token at `noise_R` of the cumulative distribution: first its block, then its place.
 
     Only the blocks' sums and one block a row are summed in double precision. A token of weight 0 is
-    never chosen: targets stay at or above 0 and below the total, and the first sum beyond them grew.
+    never chosen: targets stay from 0 to below the total, and the first sum beyond one has grown.
     """
     sums_RK = _block_sums(weights_RV)
     upto_RK = sums_RK.cumsum(1)
