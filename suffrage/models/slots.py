@@ -78,10 +78,10 @@ class Slots(DynamicLayer):
         for buffer, states in zip(self.buffers, prompts, strict=True):
             buffer[first : first + len(index_J), :, :length] = states[index_J]
 
-    def move(self, source_J: Tensor, target_J: Tensor) -> None:
-        """Copy what rows hold into other slots."""
+    def move(self, source_J: Tensor, target_J: Tensor, length: int) -> None:
+        """Copy so many tokens into other slots."""
         for buffer in self.buffers:
-            buffer[target_J, :, : self.longest] = buffer[source_J, :, : self.longest]
+            buffer[target_J, :, :length] = buffer[source_J, :, :length]
 
 
 class SlotRows:
@@ -158,8 +158,10 @@ class SlotRows:
         self.rows = self.rows[:count]
         if movers:
             source_J, target_J = self._tensor(movers), self._tensor(empty)
+            # Not `longest`, which is of the last step: rows that joined since may be longer.
+            length = max(self.rows[place].length for place in empty)
             for layer in self.layers:
-                layer.move(source_J, target_J)
+                layer.move(source_J, target_J, length)
 
     def _tensor(self, numbers: Sequence[int]) -> Tensor:
         return torch.tensor(list(numbers), device=self.bundle.device)

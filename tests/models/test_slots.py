@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tiny
 import torch
 
 from suffrage.models import slots
+from suffrage.models.rows import Row
 from suffrage.models.sample import Sampling, sample
 from suffrage.models.slots import SlotRows, takes_slots
 
@@ -71,10 +73,12 @@ def test_eager_attention_sees_the_same(monkeypatch):
 
 def test_the_last_rows_move_into_the_slots_that_were_left():
     rows = SlotRows(tiny.bundle(), deque(), 6)
-    rows.rows = list("abcdef")  # type: ignore[arg-type]
+    named = [Row([0] * 3, np.random.default_rng(0)) for _ in range(6)]
+    rows.rows = list(named)
     for layer in rows.layers:
-        layer.longest = 2
-        layer.buffers = [torch.arange(6.0)[:, None, None, None].expand(6, 1, 3, 1).clone()] * 2
+        layer.longest = 2  # of a step before rows of three came
+        layer.buffers = [torch.arange(6.0)[:, None, None, None].expand(6, 1, 4, 1).clone()]
     rows._close_up([1, 3, 5])
-    assert rows.rows == ["d", "b", "f"]
-    assert rows.layers[0].buffers[0][:3, 0, :2, 0].tolist() == [[3, 3], [1, 1], [5, 5]]
+    assert rows.rows == [named[3], named[1], named[5]]
+    held = rows.layers[0].buffers[0][:3, 0, :3, 0]
+    assert held.tolist() == [[3, 3, 3], [1, 1, 1], [5, 5, 5]]
