@@ -211,7 +211,7 @@ def _post(line: _Line, body: dict[str, Any]) -> httpx2.Response:
 def _delay(endpoint: Endpoint, attempt: int, stated: str) -> float:
     """Seconds to wait: twice as long each time, and no less than the server states."""
     # Jitter keeps requests that failed together from coming back together.
-    backoff = endpoint.pause * 2**attempt * random.uniform(0.5, 1)
+    backoff = endpoint.pause * 2.0**attempt * random.uniform(0.5, 1)
     return min(max(retry_after(stated), backoff), LONGEST_WAIT)
 
 

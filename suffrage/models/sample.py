@@ -98,7 +98,7 @@ class _Rules:
         stated = getattr(bundle.model, "generation_config", None)
         never = {*sampling.suppress_tokens, *(getattr(stated, "suppress_tokens", None) or ())}
         not_first = getattr(stated, "begin_suppress_tokens", None) or ()
-        vocabulary = bundle.model.get_output_embeddings().weight.shape[0]
+        vocabulary = bundle.model.config.get_text_config().vocab_size
         if wrong := [token for token in never if not 0 <= token < vocabulary]:
             raise SettingsError(
                 f"suppress_tokens names {wrong[0]}, and the tokens of {bundle.name} are 0 to "
