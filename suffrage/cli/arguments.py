@@ -21,7 +21,7 @@ class Formatter(argparse.HelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
-        told = not any(action.default is nothing for nothing in NO_DEFAULT)
+        told = action.default != [] and not any(action.default is v for v in NO_DEFAULT)
         return text + " (default: %(default)s)" if told else text
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suffrage.cli.arguments import (
     DEVICES,
@@ -22,9 +22,13 @@ from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.files import check_writable, write_json
-from suffrage.core.records import Group
+from suffrage.core.records import Group, Prompt
 from suffrage.data.read import read_prompts, write_groups
 from suffrage.evaluate.side_by_side import response_rows
+
+if TYPE_CHECKING:
+    from suffrage.data.conditioning import Condition
+    from suffrage.models.sampling import Sampling
 
 
 def run(words: Sequence[str]) -> int:
@@ -51,31 +55,65 @@ def run(words: Sequence[str]) -> int:
 
 def _answers(args: argparse.Namespace) -> tuple[list[list[Group]], int, str]:
     """Each model's answers, how many prompts were left out, and what the reader said of them."""
-    from suffrage.data.conditioning import Condition
-    from suffrage.models.generate import generate  # torch loads here, not for --help
-    from suffrage.models.language_model import load, load_config
-    from suffrage.models.sample import Sampling
-    from suffrage.train.start import device_of
+    from suffrage.models.endpoint import is_endpoint  # torch loads here, not for --help
+    from suffrage.models.language_model import load_config
 
-    device = device_of(args.device)
     prompts, report = read_prompts(args.prompts)
-    sampling = Sampling(
-        args.max_new_tokens, args.temperature, args.top_p, args.top_k, args.seed, args.batch_size
-    )
     for name in args.model:
-        load_config(name)  # a wrong name is told before an hour of answers by the other model
-    phrase, answered = args.ask_after, []
+        if not is_endpoint(name):
+            load_config(name)  # a wrong name is told before an hour of answers by the other model
     with report.located():
-        for name in args.model:
-            bundle = load(name, device)
-            if phrase is not None:
-                asked = Condition(phrase, phrase) if phrase else None
-                bundle = replace(bundle, condition=asked)
-            answered.append(
-                generate(bundle, prompts, args.n, sampling, overlong=args.overlong, name=name)
-            )
+        answered = [
+            (_from_server if is_endpoint(name) else _from_folder)(name, args, prompts)
+            for name in args.model
+        ]
     answered = _answered_by_all(answered)
     return answered, len(prompts) - len(answered[0]), str(report)
+
+
+def _from_folder(name: str, args: argparse.Namespace, prompts: Sequence[Prompt]) -> list[Group]:
+    from suffrage.models.generate import generate
+    from suffrage.models.language_model import load
+    from suffrage.train.start import device_of
+
+    bundle = load(name, device_of(args.device))
+    if args.ask_after is not None:
+        bundle = replace(bundle, condition=_condition(args.ask_after))
+    return generate(bundle, prompts, args.n, _sampling(args), overlong=args.overlong, name=name)
+
+
+def _from_server(name: str, args: argparse.Namespace, prompts: Sequence[Prompt]) -> list[Group]:
+    from suffrage.models.endpoint import Endpoint
+    from suffrage.models.generate import generate_by_server
+
+    endpoint, condition = Endpoint.named(name, args.requests), _condition(args.ask_after)
+    return generate_by_server(
+        endpoint, prompts, args.n, _sampling(args), condition=condition, name=name
+    )
+
+
+def _condition(phrase: str | None) -> Condition | None:
+    from suffrage.data.conditioning import Condition
+
+    return Condition(phrase, phrase) if phrase else None
+
+
+def _sampling(args: argparse.Namespace) -> Sampling:
+    from suffrage.models.sampling import Sampling
+
+    return Sampling(
+        max_new_tokens=args.max_new_tokens,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+        seed=args.seed,
+        batch_size=args.batch_size,
+        min_p=args.min_p,
+        repetition_penalty=args.repetition_penalty,
+        min_new_tokens=args.min_new_tokens,
+        stop=tuple(args.stop),
+        suppress_tokens=tuple(args.suppress_tokens),
+    )
 
 
 def _parser() -> Parser:
@@ -84,7 +122,8 @@ def _parser() -> Parser:
         "--model",
         action="append",
         required=True,
-        help="a folder, a run or a Hugging Face name; twice compares the original and the trained",
+        help="a folder, a run, a Hugging Face name or a server, http://host:port/v1#MODEL; twice "
+        "compares the original and the trained",
     )
     parser.add_argument("--prompts", required=True, help="a file of prompts, in any format")
     parser.add_argument(
@@ -96,6 +135,7 @@ def _parser() -> Parser:
     parser.add_argument("--temperature", type=number, default=0.7, help="0 takes the likeliest")
     parser.add_argument("--top-p", type=number, default=1.0, help="share of probability kept")
     parser.add_argument("--top-k", type=whole(0), default=0, help="tokens kept; 0 keeps all")
+    _add_further_options(parser)
     parser.add_argument(
         "--ask-after",
         metavar="PHRASE",
@@ -103,12 +143,43 @@ def _parser() -> Parser:
     )
     parser.add_argument("--seed", type=SEED, default=0, help="decides every random choice")
     parser.add_argument("--batch-size", type=whole(1), default=64, help="answers decoded together")
+    parser.add_argument(
+        "--requests", type=whole(1), default=8, help="asked of a server at the same time"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
     parser.add_argument(
         "--overlong", choices=("refuse", "skip", "cut"), default="refuse", help="longer prompts"
     )
     parser.add_argument("--show", type=whole(0), default=10, help="questions to print")
     return parser
+
+
+def _add_further_options(parser: Parser) -> None:
+    """What else `transformers.GenerationConfig` offers; off by default."""
+    parser.add_argument(
+        "--min-p", type=number, default=0.0, help="share of the likeliest token's probability"
+    )
+    parser.add_argument(
+        "--repetition-penalty", type=number, default=1.0, help="above 1 is against repeating"
+    )
+    parser.add_argument(
+        "--min-new-tokens", type=whole(0), default=0, help="shortest answer, in tokens"
+    )
+    parser.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="ends an answer and is cut off it; may be given several times",
+    )
+    parser.add_argument(
+        "--suppress-tokens",
+        type=whole(0),
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="tokens never to be sampled",
+    )
 
 
 def _check(args: argparse.Namespace, out: Path) -> None:

@@ -128,13 +128,23 @@ class Encoder:
         tree = self._fit(Tree(tokens, (Branch([0] * new_tokens),)), prompt)
         return None if tree is None else tokens[-room:]
 
-    def text(self, prompt: Prompt, given: Sequence[int], answer: Sequence[int]) -> str:
-        """The text of sampled tokens, as `tree` would read it back; end tokens left out."""
+    def text(
+        self,
+        prompt: Prompt,
+        given: Sequence[int],
+        answer: Sequence[int],
+        stop: Sequence[str] = (),
+    ) -> str:
+        """The text of sampled tokens, as `tree` would read it back; end tokens left out.
+
+        stop: strings before the first of which the text ends.
+        """
         tokens = list(answer[:-1] if answer and answer[-1] in self.end_ids else answer)
         before = self._decode(given)
         whole = self._decode([*given, *tokens])
         # A tokenizer may write a token differently at the start of a text, so cut by the prompt.
         text = whole[len(before) :] if whole.startswith(before) else self._decode(tokens)
+        text = text[: min((place for end in stop if (place := text.find(end)) >= 0), default=None)]
         return text if self.plain(prompt) else text.strip()
 
     def _decode(self, tokens: Sequence[int]) -> str:

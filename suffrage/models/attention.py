@@ -108,8 +108,12 @@ def dense_mask(model: PreTrainedModel, forest: Forest) -> Tensor:
     """(R, 1, L, L) of what sees what, or (R, L) of what is no padding in the plain layout."""
     if forest.layout == "plain":
         return (forest.tree_RL != PADDING).long()
-    visible_R1LL = forest.visible_RLL()[:, None]
+    return as_model_takes(model, forest.visible_RLL()[:, None])
+
+
+def as_model_takes(model: PreTrainedModel, visible: Tensor) -> Tensor:
+    """A mask of four dimensions, true where a token is seen, as it is or to be added to scores."""
     if model.config._attn_implementation == "sdpa":
-        return visible_R1LL
+        return visible
     lowest = torch.finfo(model.dtype).min
-    return torch.zeros_like(visible_R1LL, dtype=model.dtype).masked_fill(~visible_R1LL, lowest)
+    return torch.zeros_like(visible, dtype=model.dtype).masked_fill(~visible, lowest)

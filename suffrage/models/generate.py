@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from suffrage.core.errors import DataError
 from suffrage.core.records import Completion, Group, Prompt, short_id
+from suffrage.data.conditioning import Condition
 from suffrage.data.encode import Overlong
+from suffrage.models.endpoint import Endpoint, ask
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.sample import Sampling, sample
 
@@ -37,21 +40,67 @@ def generate(
     if not fitting:
         raise DataError("no prompt fits in the model's context; pass --overlong cut.")
     sampled = sample(bundle, [tokens for _, tokens in fitting], n, sampling)
-    settings = {k: v for k, v in asdict(sampling).items() if k not in ("seed", "batch_size")}
     source = name or bundle.name
-    groups = []
-    for (prompt, tokens), own in zip(fitting, sampled, strict=True):
-        asked = {} if condition is None else {"asked_after": condition.phrase(prompt)}
-        completions = tuple(
-            Completion(
-                id=short_id(prompt.id, source, str(sampling.seed), str(k), *asked.values()),
-                prompt_id=prompt.id,
-                text=encoder.text(prompt, tokens, s.tokens),
-                source=source,
-                seed=sampling.seed,
-                settings={**settings, **asked, "finished": s.finished},
-            )
-            for k, s in enumerate(own)
+    return [
+        _group(
+            prompt,
+            [(encoder.text(prompt, tokens, s.tokens, sampling.stop), s.finished) for s in own],
+            source,
+            sampling,
+            condition,
         )
-        groups.append(Group(prompt=prompt, completions=completions))
-    return groups
+        for (prompt, tokens), own in zip(fitting, sampled, strict=True)
+    ]
+
+
+def generate_by_server(
+    endpoint: Endpoint,
+    prompts: Sequence[Prompt],
+    n: int,
+    sampling: Sampling,
+    *,
+    condition: Condition | None = None,
+    name: str | None = None,
+) -> list[Group]:
+    """The same by a model on a server, which says itself what is too long for it."""
+    asked = [condition.of(prompt, plain=False) if condition else prompt for prompt in prompts]
+    source = name or f"{endpoint.url}#{endpoint.model}"
+    return [
+        _group(prompt, [(a.text, a.finished) for a in own], source, sampling, condition)
+        for prompt, own in zip(prompts, ask(endpoint, asked, n, sampling), strict=True)
+    ]
+
+
+def _group(
+    prompt: Prompt,
+    answers: Sequence[tuple[str, bool]],
+    source: str,
+    sampling: Sampling,
+    condition: Condition | None,
+) -> Group:
+    """The prompt with these texts, each marked by whether the model ended it."""
+    asked = {} if condition is None else {"asked_after": condition.phrase(prompt)}
+    settings = {**told(sampling), **asked}
+    completions = tuple(
+        Completion(
+            id=short_id(prompt.id, source, str(sampling.seed), str(k), *asked.values()),
+            prompt_id=prompt.id,
+            text=text,
+            source=source,
+            seed=sampling.seed,
+            settings={**settings, "finished": finished},
+        )
+        for k, (text, finished) in enumerate(answers)
+    )
+    return Group(prompt=prompt, completions=completions)
+
+
+def told(sampling: Sampling) -> dict[str, Any]:
+    """What a completion's settings keep of the options: the usual ones, and others where given."""
+    usual = ("max_new_tokens", "temperature", "top_p", "top_k")
+    off = asdict(Sampling(max_new_tokens=sampling.max_new_tokens))
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(sampling).items()
+        if name in usual or (name not in ("seed", "batch_size") and value != off[name])
+    }

@@ -15,6 +15,7 @@ from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.encode import Encoder
 from suffrage.data.read import read_groups, write_groups
 from suffrage.models import language_model
+from suffrage.models.endpoint import Answer
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES
 from suffrage.train.settings import TrainSettings, learning_rate
@@ -172,6 +173,43 @@ def test_nothing_that_generate_shows_drives_the_terminal(suffrage, home, monkeyp
     assert "clear \ufffd[2J and \ufffd31m and [bold]mark\ufffd up" in out
     assert "  evil\ufffd[2J: hostile \ufffd[2J answer" in out
     assert not {"\x1b", "\x9b", "\r"} & set(out)
+
+
+def test_generate_takes_the_options_of_sampling(suffrage, home):
+    words = "generate --model m --prompts prompts.json --max-new-tokens 8 --out g.jsonl -n 2"
+    further = "--min-p 0.1 --repetition-penalty 1.2 --min-new-tokens 3 --suppress-tokens 70 71"
+    stops = ["--stop", "the ", "--stop", "中"]
+    assert suffrage(*words.split(), *further.split(), *stops).status == 0
+    rows = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
+    for completion in (c for row in rows for c in row["completions"]):
+        settings = completion["settings"]
+        assert (settings["min_p"], settings["repetition_penalty"]) == (0.1, 1.2)
+        assert (settings["min_new_tokens"], settings["suppress_tokens"]) == (3, [70, 71])
+        assert settings["stop"] == ["the ", "中"]
+
+
+def test_generate_asks_a_server(suffrage, home, monkeypatch):
+    asked = []
+
+    def answer(endpoint, prompts, n, sampling):
+        asked.append((endpoint, sampling))
+        return [[Answer(f"{prompt.text}!", k == 0) for k in range(n)] for prompt in prompts]
+
+    monkeypatch.setattr("suffrage.models.generate.ask", answer)
+    name = "http://localhost:1/v1#tiny"
+    words = f"generate --model {name} --model m --prompts prompts.json --out g.jsonl -n 2"
+    status, out, err = suffrage(words + " --requests 3 --temperature 0.2 --max-new-tokens 5")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == f"g.jsonl: 3 prompts, 2 answers each from {name} and m"
+    ((endpoint, sampling),) = asked
+    assert (endpoint.url, endpoint.model, endpoint.requests) == ("http://localhost:1/v1", "tiny", 3)
+    assert (sampling.temperature, sampling.max_new_tokens) == (0.2, 5)
+    rows = [json.loads(line) for line in (home / "g.jsonl").read_text().splitlines()]
+    assert [c["source"] for c in rows[0]["completions"]] == [name, name, "m", "m"]
+    assert [c["settings"]["finished"] for c in rows[0]["completions"]][:2] == [True, False]
+    status, _, err = suffrage("generate --model http://h/v1 --prompts prompts.json --out h.jsonl")
+    assert status == 2
+    assert "http://h/v1 names no model; write" in err
 
 
 def test_generate_computes_on_the_device_that_is_named(suffrage, home, monkeypatch):
