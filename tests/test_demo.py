@@ -18,7 +18,7 @@ from suffrage.demo.setting import Sizes
 from suffrage.demo.stages import STAGES
 
 SMALL = Sizes(
-    documents=4500,
+    documents=9000,
     demonstrations=48,
     rated_prompts=24,
     completions=3,

@@ -67,7 +67,7 @@ def chances(logits_RV: torch.Tensor, sampling: Sampling) -> np.ndarray:
             ],
         ),
     ],
-    ids=str,
+    ids=["none", "temperature", "top_k", "top_p", "top_p of many", "min_p", "all"],
 )
 def test_truncation_is_that_of_transformers(changes, warpers):
     logits_RV = random_logits()
