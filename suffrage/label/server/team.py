@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from suffrage.core.errors import DataError
-from suffrage.core.results import Estimate
 from suffrage.label.formats import FORMATS
 from suffrage.label.formats import export as write_export
 from suffrage.label.server import growth, texts
@@ -30,6 +29,7 @@ from suffrage.label.server.team_data import (
     figures_of,
     seen_raters,
 )
+from suffrage.label.server.writing import because, ends, said
 from suffrage.label.store.contents import groups
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.progress import progress
@@ -142,24 +142,6 @@ def plan(figures: Figures, width: float) -> Plan:
     return Plan(need, each, figures.prompts, max(0, need - figures.prompts) * each)
 
 
-def said(estimate: Estimate | None, share: bool = True) -> str:
-    """`67%` or `0.43`; a dash where it is undefined."""
-    if estimate is None or estimate.value is None:
-        return "–"
-    return _written(estimate.value, share)
-
-
-def ends(estimate: Estimate | None, share: bool = True) -> tuple[str, str] | None:
-    """The interval's ends in writing."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return _written(estimate.low, share), _written(estimate.high, share)
-
-
-def _written(value: float, share: bool = True) -> str:
-    return f"{100 * value:.0f}%" if share else f"{value:.2f}".replace("-", "−")
-
-
 @for_team
 def raters_page(request: Request) -> Response:
     site = site_of(request)
@@ -168,8 +150,16 @@ def raters_page(request: Request) -> Response:
     by_name = {row.rater: row for row in result.raters} if result else {}
     rows = [(seen, by_name.get(seen.rater.name)) for seen in seen_raters(site.store)]
     odd = [(seen, row) for seen, row in rows if row is not None and row.odd]
+    words = words_of(request)
     return render(
-        request, "team/raters.html", tab="raters", rows=rows, odd=odd, said=said, ends=ends
+        request,
+        "team/raters.html",
+        tab="raters",
+        rows=rows,
+        odd=odd,
+        said=said,
+        ends=ends,
+        because=lambda row: because(row, list(by_name.values()), words),
     )
 
 

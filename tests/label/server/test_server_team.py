@@ -11,8 +11,9 @@ from suffrage.core.records import Group, Judgment
 from suffrage.core.results import Estimate
 from suffrage.label import links
 from suffrage.label.server.growth import picture
-from suffrage.label.server.team import ends, plan, said
+from suffrage.label.server.team import plan
 from suffrage.label.server.team_data import Point, disputes, figures_of, seen_raters
+from suffrage.label.server.writing import ends, said
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
 from suffrage.label.store.guidelines import guidelines
 from suffrage.label.store.progress import progress
