@@ -20,14 +20,16 @@ from suffrage.stats.votes import latest
 __all__ = ["TaskPlan", "add_groups", "add_tasks", "groups"]
 
 
-def groups(store: Store, *, withdrawn: bool = False) -> Iterator[Group]:
+def groups(store: Store, *, withdrawn: bool = False, every: int = 1) -> Iterator[Group]:
     """Every prompt with its completions and the judgments that stand, in the order they came.
 
     Left out: what was superseded, practice, and repeats (a rater has one voice), and the votes
-    of raters who withdrew unless `withdrawn`.
+    of raters who withdrew unless `withdrawn`. `every`: one prompt in so many, a sample.
     """
     with store.reading() as connection:
         order = sa.select(prompts).order_by(prompts.c.position)
+        if every > 1:
+            order = order.where(prompts.c.position % every == 0)
         for rows in connection.execution_options(yield_per=AT_ONCE).execute(order).partitions():
             yield from _with_parts(connection, rows, withdrawn)
 
