@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from suffrage.core.errors import DataError
 from suffrage.core.records import Judgment
 from suffrage.label.queue import Nothing, next_work
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.database import Store
+from suffrage.label.store.judgments import undo
 from suffrage.label.store.progress import progress, votes_by_rater
 from suffrage.label.store.raters import add_rater, withdraw
 from suffrage.label.store.recording import record
+from suffrage.label.store.schema import assignments
 from tests.label.store.project import group, judge
 
 
@@ -45,6 +48,16 @@ def test_they_come_out_as_they_went_in_and_count(store: Store) -> None:
     now = progress(store, store.clock())
     assert (now.votes, now.wanted, now.items, now.finished) == (3, 4, 2, 1)
     assert sorted(votes_by_rater(store).values()) == [1, 2]
+
+
+def test_who_takes_a_vote_up_again_sees_the_order_of_then(store: Store) -> None:
+    record(store, planned(store))
+    with store.reading() as connection:
+        orders = connection.scalars(sa.select(assignments.c.shown)).all()
+    assert orders == [["z", "x", "y"]] * 3
+    work = undo(store, add_rater(store, "Ann", "simulated").id)
+    assert work is not None
+    assert [completion.id for completion in work.completions] == ["z", "x", "y"]
 
 
 def test_the_same_again_changes_nothing_and_the_rest_goes_on(store: Store) -> None:
