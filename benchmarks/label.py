@@ -1,18 +1,21 @@
 """The labelling server under load: what raters wait, what is lost, and a project grown large.
 
-    python benchmarks/label.py crowd kill large --out build/label
+    python -m benchmarks.label crowd store kill large --out build/label
 
 crowd: 200 raters judge 20,000 items over HTTP, first 100 judgments a second in all, then as fast as
-the server answers; no vote may be lost or stored twice. kill: the server is killed (SIGKILL) ten
-times under load; every vote it acknowledged must be there. large: a project of a million judgments;
-how long the next item takes, and `suffrage agree`. Server and load share one machine. A judgment is
-a POST that stores it and a GET of the next item; the time of each is told apart.
+the server answers; no vote may be lost or stored twice. store: the same without HTTP and pages:
+eight threads take items from the queue and then send their votes; the two are told apart. kill: the
+server is killed (SIGKILL) ten times under load; every vote it acknowledged must be there. large: a
+project of a million judgments; how long the next item takes, and `suffrage agree`. Server and load
+share one machine. A judgment is a POST that stores it and a GET of the next item; the time of each
+is told apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import re
 import secrets
 import shutil
@@ -24,6 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +38,12 @@ import sqlalchemy as sa
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.read import write_groups
 from suffrage.label.links import rater_token
+from suffrage.label.queue import Nothing, Work, next_work
 from suffrage.label.server import Settings, serve
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.database import Store, open_store
-from suffrage.label.store.raters import add_rater
+from suffrage.label.store.judgments import Vote, submit
+from suffrage.label.store.raters import add_rater, raters
 from suffrage.label.store.schema import judgments
 from suffrage.label.store.settings import secret
 
@@ -199,12 +205,15 @@ def survive(browser: Browser, times: Times, end: float, every: float, start: flo
 def crowd(out: Path, seconds: float, items: int) -> None:
     database = out / "crowd.db"
     tokens = project(database, items, overlap=1)
-    with server(database) as (_, port):
+    with server(database) as (process, port):
         browsers = [Browser(port, token) for token in tokens]
-        calm, _ = rate_all(browsers, seconds, RATE)
-        told("at 100 judgments a second", calm)
+        began = cpu_seconds(process)
+        calm, took = rate_all(browsers, seconds, RATE)
+        told(f"at 100 judgments a second, {len(calm.acknowledged) / took:.0f} done", calm)
         flat, took = rate_all(browsers, 3600, 0)
         told(f"flat out: {len(flat.acknowledged) / took:.0f} judgments a second", flat)
+        each = (cpu_seconds(process) - began) / len(calm.acknowledged + flat.acknowledged)
+        print(f"the server took {1000 * each:.1f} ms of a processor for a judgment and its page")
     kept = stored(open_store(database))
     acknowledged = calm.acknowledged + flat.acknowledged
     print(
@@ -212,6 +221,12 @@ def crowd(out: Path, seconds: float, items: int) -> None:
         f"{len(set(acknowledged) - set(kept))} lost, {len(kept) - len(set(kept))} twice, "
         f"{calm.refused + flat.refused} refused"
     )
+
+
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """What a process has used of the processors, which others on the machine do not change."""
+    words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def told(what: str, times: Times) -> None:
@@ -226,6 +241,33 @@ def told(what: str, times: Times) -> None:
 def stored(store: Store) -> list[str]:
     with store.reading() as connection:
         return list(connection.scalars(sa.select(judgments.c.client_id)))
+
+
+def write(out: Path, items: int) -> None:
+    database = out / "store.db"
+    project(database, items, overlap=1)
+    store = open_store(database)
+    people = [rater.id for rater in raters(store)]
+    taking = sending = 0.0
+    for _ in range(items // len(people)):
+        began = time.perf_counter()
+        with ThreadPoolExecutor(8) as pool:
+            works = list(pool.map(lambda name: next_work(store, name), people))
+        taken = time.perf_counter()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: send(store, *one), zip(people, works, strict=True)))
+        taking += taken - began
+        sending += time.perf_counter() - taken
+    kept = stored(store)
+    print(
+        f"{len(kept)} judgments, {len(kept) - len(set(kept))} twice: "
+        f"{len(kept) / sending:.0f} a second stored, {len(kept) / taking:.0f} a second taken"
+    )
+
+
+def send(store: Store, rater: str, work: Work | Nothing) -> None:
+    assert isinstance(work, Work)
+    submit(store, rater, Vote(work.assignment, secrets.token_hex(8), "a", seconds=3.0))
 
 
 def kill(out: Path, seconds: float, items: int) -> None:
@@ -291,10 +333,10 @@ def judged(number: int, each: int) -> Group:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", help="crowd, kill, large")
+    parser.add_argument("what", nargs="*", help="crowd, store, kill, large")
     parser.add_argument("--out", type=Path, default=Path("build/label"))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the calm part of crowd")
-    parser.add_argument("--items", type=int, default=20_000, help="of crowd and kill")
+    parser.add_argument("--items", type=int, default=20_000, help="of crowd, store and kill")
     parser.add_argument("--prompts", type=int, default=50_000, help="of large")
     parser.add_argument("--each", type=int, default=20, help="votes a prompt of large")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
@@ -307,6 +349,8 @@ def main() -> None:
     args.out.mkdir(parents=True)
     if "crowd" in args.what:
         crowd(args.out, args.seconds, args.items)
+    if "store" in args.what:
+        write(args.out, args.items)
     if "kill" in args.what:
         kill(args.out, 3.0, args.items)
     if "large" in args.what:

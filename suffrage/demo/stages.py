@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from suffrage.core.files import read_jsonl, write_json, write_jsonl
 from suffrage.core.results import write_result
@@ -15,6 +15,10 @@ from suffrage.demo.setting import MODELS, NEW_TOKENS, TEMPERATURE, VARIED, Demo,
 from suffrage.demo.words import Values
 from suffrage.evaluate.side_by_side import side_by_side
 from suffrage.label.simulate import simulate_rankings, write_population
+from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
+from suffrage.label.store.contents import groups as store_groups
+from suffrage.label.store.database import open_store
+from suffrage.label.store.recording import record
 from suffrage.models.language_model import load
 from suffrage.report import build_report
 from suffrage.report.figures.curves import trend
@@ -76,14 +80,11 @@ def make_votes(demo: Demo) -> Values:
     votes = simulate_rankings(
         groups, panel(), rater_utility(demo.world), demo.sizes.raters_per_prompt, demo.seed
     )
-    of_prompt: dict[str, list[Any]] = {}
-    for vote in votes:
-        of_prompt.setdefault(vote.prompt_id, []).append(vote)
-    judged = [
-        group.model_copy(update={"judgments": tuple(of_prompt[group.prompt.id])})
-        for group in groups
-    ]
-    write_groups(demo.path("feedback.jsonl"), judged)
+    with closing(open_store(demo.path("label.db"))) as store:  # as people's votes are kept
+        add_groups(store, groups)
+        add_tasks(store, TaskPlan(kind="ranking", overlap=demo.sizes.raters_per_prompt))
+        record(store, votes)
+        write_groups(demo.path("feedback.jsonl"), store_groups(store))
     return {"rankings": len(votes), "raters": len(panel())}
 
 

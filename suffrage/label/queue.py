@@ -15,17 +15,18 @@ from random import Random
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from suffrage.label.active import most_informative
 from suffrage.label.store.assignments import add_assignment, change
 from suffrage.label.store.counts import locked_task, move
 from suffrage.label.store.database import Store, as_text
-from suffrage.label.store.raters import Rater, working_rater
-from suffrage.label.store.schema import OPEN, assignments, judgments, tasks
-from suffrage.label.store.settings import Rules, rules_of
+from suffrage.label.store.prepared import Prepared
+from suffrage.label.store.raters import Rater, working_rater_and_rules
+from suffrage.label.store.schema import OPEN, assignments, judgments, prompts, tasks
+from suffrage.label.store.settings import Rules
 from suffrage.label.store.standing import Standing, standing_of
-from suffrage.label.store.work import Work, work_of
+from suffrage.label.store.work import OF_PROMPT, Work, new_work, work_of
 
 __all__ = ["Nothing", "Work", "end_leases", "next_work"]
 
@@ -47,45 +48,52 @@ def next_work(store: Store, rater_id: str) -> Work | Nothing:
 
     `LabelError` 404 for an unknown rater, 403 for one who withdrew.
     """
-    end_leases(store)
     for pause in _PAUSES:
-        time.sleep(pause)
-        found = _attempt(store, rater_id)
-        if found is not None:
+        if pause:
+            time.sleep(pause)
+        found = _attempt(store, rater_id, look=not pause)
+        if found == "late":
+            end_leases(store)
+            found = _attempt(store, rater_id, look=False)
+        if found is not None and found != "late":
             return found
     return Nothing("wait")
 
 
-def _attempt(store: Store, rater_id: str) -> Work | Nothing | None:
-    """None where all that is free is just being leased by others: they decide in milliseconds."""
+def _attempt(store: Store, rater_id: str, *, look: bool) -> Work | Nothing | Literal["late"] | None:
+    """None where all that is free is just being leased by others: they decide in milliseconds.
+
+    "late", if it shall look, where somebody's lease is over and has to be taken back first.
+    """
     with store.transaction(durable=False) as connection:  # a lease that is lost is given anew
-        rater, rules = working_rater(connection, rater_id), rules_of(connection)
+        rater, rules = working_rater_and_rules(connection, rater_id)
+        if look and _LATE.scalar(connection, now=store.now()) is not None:
+            return "late"
         if rules.paused:
             return Nothing("paused")
         until = as_text(store.clock() + timedelta(seconds=rules.lease_seconds))
-        held = connection.scalar(_HELD, {"rater": rater.id})
+        held = _HELD.scalar(connection, rater=rater.id)
         if held is not None:
             change(connection, held, leased_until=until)
             return work_of(connection, held)
         rest = _limit(store, connection, rater, rules)
         if rest is not None:
             return Nothing("limit", rest)
-        standing = standing_of(connection, rater.id)
+        standing = standing_of(connection, rater.id, rules)
         task = _choose(connection, rater, rules, standing)
         if task is None:
             return _nothing(connection, rater)
-        return work_of(connection, _lease(connection, rater, task, until), standing)
+        return _lease(connection, rater, task, until, standing)
 
 
 def _nothing(connection: Connection, rater: Rater) -> Nothing | None:
-    about = {"rater": rater.id, "of": "work"}
-    if connection.execute(_FIRST, about).first() is not None:
+    if _FIRST.first(connection, rater=rater.id, of="work") is not None:
         return None
-    waits = connection.scalar(_OTHERS_HOLD, about) is not None
+    waits = _OTHERS_HOLD.scalar(connection, rater=rater.id) is not None
     return Nothing("wait" if waits else "finished")
 
 
-_HELD = (
+_HELD = Prepared(
     sa.select(assignments.c.id)
     .where(assignments.c.rater_id == sa.bindparam("rater"), assignments.c.state == OPEN)
     .order_by(assignments.c.judged.is_(None), assignments.c.created)  # first what they change
@@ -98,8 +106,8 @@ def _late_leases() -> sa.Select[str]:
     return sa.select(assignments.c.id).where(assignments.c.state == OPEN, late)
 
 
-_LATE = _late_leases().limit(_AT_ONCE)
-_ONE_LATE = (
+_LATE = Prepared(_late_leases().limit(_AT_ONCE))
+_ONE_LATE = Prepared(
     _late_leases()
     .add_columns(assignments.c.task_id, assignments.c.judged)
     .where(assignments.c.id == sa.bindparam("id"))
@@ -112,17 +120,17 @@ def end_leases(store: Store) -> None:
 
     Each in a transaction of its own, so that none waits for two tasks at once.
     """
-    now = {"now": store.now()}
+    now = store.now()
     with store.reading() as connection:
-        found = connection.scalars(_LATE, now).all()
-    for name in found:
+        found = _LATE.all(connection, now=now)
+    for late in found:
         with store.transaction() as connection:
-            row = connection.execute(_ONE_LATE, {**now, "id": name}).first()
+            row = _ONE_LATE.first(connection, now=now, id=late.id)
             if row is not None:
                 _end_lease(connection, row)
 
 
-def _end_lease(connection: Connection, row: Row[Any]) -> None:
+def _end_lease(connection: Connection, row: Any) -> None:
     if row.judged is not None:  # a vote that was opened again and stands
         change(connection, row.id, state="done")
         return
@@ -151,67 +159,68 @@ def _to_give() -> sa.Select[Any]:
     mine = (assignments.c.task_id == tasks.c.id) & (assignments.c.rater_id == sa.bindparam("rater"))
     new = assignments.c.id.is_(None) | (assignments.c.state == "expired")
     return (
-        sa.select(tasks, assignments.c.id.label("assignment"))
-        .select_from(tasks.outerjoin(assignments, mine))
+        sa.select(tasks, *OF_PROMPT, assignments.c.id.label("assignment"))
+        .select_from(tasks.join(prompts, prompts.c.id == tasks.c.prompt_id))
+        .outerjoin(assignments, mine)
         .where(tasks.c.purpose == sa.bindparam("of"), tasks.c.load < tasks.c.wanted, new)
         .order_by(tasks.c.load, tasks.c.position)
     )
 
 
-_FIRST = _to_give().limit(1)
-_FREE = _FIRST.with_for_update(of=tasks, skip_locked=True)
-_NAMED = _FREE.where(tasks.c.id == sa.bindparam("task"))
-_SEVERAL = _to_give().with_only_columns(tasks.c.id).limit(_WINDOW)
-_REPEAT = (
-    sa.select(tasks, assignments.c.id.label("assignment"))
-    .join_from(assignments, tasks)
+_free = _to_give().limit(1).with_for_update(of=tasks, skip_locked=True)
+_FIRST = Prepared(_to_give().limit(1))
+_FREE = Prepared(_free)
+_NAMED = Prepared(_free.where(tasks.c.id == sa.bindparam("task")))
+_SEVERAL = Prepared(_to_give().with_only_columns(tasks.c.id).limit(_WINDOW))
+_REPEAT = Prepared(
+    sa.select(tasks, *OF_PROMPT, assignments.c.id.label("assignment"))
+    .join_from(assignments, tasks, tasks.c.id == assignments.c.task_id)
+    .join(prompts, prompts.c.id == tasks.c.prompt_id)
     .where(assignments.c.rater_id == sa.bindparam("rater"), assignments.c.state == "due")
     .order_by(assignments.c.due)
     .limit(1)
 )
 
 
-def _choose(
-    connection: Connection, rater: Rater, rules: Rules, standing: Standing
-) -> Row[Any] | None:
+def _choose(connection: Connection, rater: Rater, rules: Rules, standing: Standing) -> Any:
     """The task to give: practice, a repeat that is due, gold by chance, work, the last repeats."""
-    about = {"rater": rater.id}
     if standing.practice:
-        return connection.execute(_FIRST, {**about, "of": "practice"}).first()
+        return _FIRST.first(connection, rater=rater.id, of="practice")
     if standing.due is not None and standing.due <= standing.done:
-        return connection.execute(_REPEAT, about).first()
+        return _REPEAT.first(connection, rater=rater.id)
     chance = Random(f"gold/{rater.seed}/{standing.given}").random()
     if standing.gold and chance < rules.gold_share:
-        return connection.execute(_FIRST, {**about, "of": "gold"}).first()
-    work = _work(connection, rules, {**about, "of": "work"})
+        return _FIRST.first(connection, rater=rater.id, of="gold")
+    work = _work(connection, rules, {"rater": rater.id, "of": "work"})
     if work is None and standing.due is not None:
-        return connection.execute(_REPEAT, about).first()
+        return _REPEAT.first(connection, rater=rater.id)
     return work
 
 
-def _work(connection: Connection, rules: Rules, about: dict[str, str]) -> Row[Any] | None:
+def _work(connection: Connection, rules: Rules, about: dict[str, str]) -> Any:
     """Ordinary work, locked; nobody waits for a lock here, so that no two wait for each other."""
     if rules.choice == "active":
-        window = list(connection.scalars(_SEVERAL, about))
+        window = [task.id for task in _SEVERAL.all(connection, **about)]
         for task_id in most_informative(connection, window):
-            found = connection.execute(_NAMED, {**about, "task": task_id}).first()
+            found = _NAMED.first(connection, task=task_id, **about)
             if found is not None:
                 return found
-    return connection.execute(_FREE, about).first()
+    return _FREE.first(connection, **about)
 
 
-def _lease(connection: Connection, rater: Rater, task: Row[Any], until: str) -> str:
+def _lease(connection: Connection, rater: Rater, task: Any, until: str, standing: Standing) -> Work:
     """The rater's assignment of this task, new or open again."""
     move(connection, task.id, task, load=1)
     state = {"state": "open", "leased_until": until}
     if task.assignment is not None:
         change(connection, task.assignment, **state)
-        return str(task.assignment)
-    return str(add_assignment(connection, rater, task.id, task.completions, state)["id"])
+        return work_of(connection, task.assignment, standing)
+    made = add_assignment(connection, rater, task.id, task.completions, state)
+    return new_work(connection, task, made["id"], made["shown"], standing)
 
 
 _mine = assignments.alias()
-_OTHERS_HOLD = (  # a lease of somebody else that may yet end and leave work for this rater
+_OTHERS_HOLD = Prepared(  # a lease of somebody else that may yet end and leave work for this rater
     sa.select(tasks.c.id)
     .join_from(assignments, tasks)
     .where(assignments.c.state == OPEN, assignments.c.judged.is_(None), tasks.c.purpose == "work")

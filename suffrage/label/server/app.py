@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from suffrage.core.words import LANGUAGES
 from suffrage.label.server import pages, team, votes
 from suffrage.label.server.forms import posted
 from suffrage.label.server.security import Guard, Limiter, RefusedError, add_headers
@@ -26,13 +27,14 @@ from suffrage.label.server.site import (
     actor_of,
     address,
     go,
-    make_environment,
     render,
     site_of,
     static_address,
     wants_json,
     words_of,
 )
+from suffrage.label.server.templating import make_environment
+from suffrage.label.server.words import load_words
 from suffrage.label.store.database import Store
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.settings import secret
@@ -76,7 +78,7 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
         store=store,
         settings=settings,
         secret=settings.secret or secret(store),
-        environment=make_environment(),
+        environments={lang: make_environment(load_words(lang)) for lang in LANGUAGES},
         static=static_address(),
     )
     floods = Limiter(1 / 60, 1)  # a flood is logged once a minute
@@ -96,6 +98,7 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
             Exception: _broken,
         },
     )
+    app.router.redirect_slashes = False  # it would trust, and break on, whatever Host says
     app.state.site = site
     return app
 
@@ -118,10 +121,12 @@ def _problem(request: Request, status: int, key: str, values: dict[str, object])
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    if error.status == 401 and request.url.path == "/work":  # nobody's attack: a link ran out
+    if error.status == 401 and request.scope["path"] == "/work":  # nobody's attack: a link ran out
         return go("/")
     path = (
-        request.url.path[:_LOGGED_PATH] if not request.url.path.startswith("/join/") else "/join/"
+        request.scope["path"][:_LOGGED_PATH]
+        if not request.scope["path"].startswith("/join/")
+        else "/join/"
     )
     why = f"{request.method} {path}: {error.why}"
     site_of(request).refused(address(request), actor_of(request), error.status, why)
@@ -148,7 +153,7 @@ def _no_page(request: Request, error: Exception) -> Response:
 def _broken(request: Request, error: Exception) -> Response:
     """Outside of all middleware; the traceback goes to the server's own log."""
     response = _problem(request, 500, "error.500", {})
-    add_headers(response.headers, request.url.path)
+    add_headers(response.headers, request.scope["path"])
     return response
 
 

@@ -10,9 +10,26 @@ import sqlalchemy as sa
 from suffrage.core.records import Json, JudgmentKind
 from suffrage.label.server.security import RefusedError
 from suffrage.label.store.database import Store
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import assignments, tasks
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_FOUND = Prepared(
+    sa.select(
+        assignments.c.shown,
+        assignments.c.judged,
+        assignments.c.state,
+        tasks.c.kind,
+        tasks.c.prompt_id,
+        tasks.c.purpose,
+        tasks.c.expected,
+    )
+    .join(tasks, tasks.c.id == assignments.c.task_id)
+    .where(
+        assignments.c.id == sa.bindparam("id"),
+        assignments.c.rater_id == sa.bindparam("rater"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -33,23 +50,17 @@ def find_assigned(store: Store, rater: str, assignment: str) -> Assigned:
     """404 for one that does not exist, and for another rater's: which of the two, nobody learns."""
     if not _ID.match(assignment):
         raise RefusedError(404, "an id that no assignment has")
-    chosen = (
-        sa.select(assignments, tasks)
-        .join(tasks, tasks.c.id == assignments.c.task_id)
-        .where(assignments.c.id == assignment, assignments.c.rater_id == rater)
-    )
     with store.reading() as connection:
-        row = connection.execute(chosen).first()
+        row = _FOUND.first(connection, id=assignment, rater=rater)
     if row is None:
         raise RefusedError(404, f"assignment {assignment} is not this rater's")
-    found = row._mapping
     return Assigned(
         assignment=assignment,
-        kind=found[tasks.c.kind],
-        shown=tuple(found[assignments.c.shown]),
-        judged=found[assignments.c.judged],
-        prompt=found[tasks.c.prompt_id],
-        purpose=found[tasks.c.purpose],
-        state=found[assignments.c.state],
-        expected=found[tasks.c.expected],
+        kind=row.kind,
+        shown=tuple(row.shown),
+        judged=row.judged,
+        prompt=row.prompt_id,
+        purpose=row.purpose,
+        state=row.state,
+        expected=row.expected,
     )

@@ -18,4 +18,5 @@ class Settings:
     session_days: float = 30.0  # and never longer than the link it came from
     behind_proxy: bool = False  # trust X-Forwarded-* of a proxy on this machine
     secure_cookie: bool = False  # only over https; set it where a proxy speaks https
+    team_votes: int = 20_000  # of more, the team's figures are worked out from a sample
     team_refresh: float = 10.0  # seconds for which the team's figures are not computed again

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
 from typing import cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from suffrage.label.server import texts
 from suffrage.label.server.security import Limiter, RefusedError, address_of
 from suffrage.label.server.session import (
     LANGUAGE_COOKIE,
@@ -36,7 +36,7 @@ class Site:
     store: Store
     settings: Settings
     secret: str
-    environment: Environment
+    environments: Mapping[str, Environment]  # by language
     static: str  # the address of the static files, which changes with their content
     log_limit: Limiter = field(default_factory=lambda: Limiter(0.5, LOGGED))
 
@@ -49,26 +49,6 @@ class Site:
             with self.store.transaction() as connection:
                 body = {"status": status, "why": why, "address": address}
                 log(connection, actor, "refused", body)
-
-
-def make_environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("suffrage.label.server"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_safe,
-    )
-    environment.filters["markdown"] = lambda text: texts.markdown(texts.clean(text))
-    return environment
-
-
-def _safe(value: object) -> object:
-    """Every string the templates print passes here, so none can be forgotten."""
-    return (
-        texts.clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-    )
 
 
 def static_address() -> str:
@@ -122,15 +102,19 @@ def address(request: Request) -> str:
 def render(request: Request, template: str, status: int = 200, **values: object) -> Response:
     """A page in the language of who asks; gives a new session its cookie."""
     site, session, words = site_of(request), session_of(request), words_of(request)
-    page = site.environment.get_template(template).render(
-        t=words,
-        words=words,
-        site=site.settings,
-        static=site.static,
-        session=session,
-        token=session.token(site.secret),
-        here=request.url.path,
-        **values,
+    page = (
+        site.environments[words.lang]
+        .get_template(template)
+        .render(
+            t=words,
+            words=words,
+            site=site.settings,
+            static=site.static,
+            session=session,
+            token=session.token(site.secret),
+            here=request.scope["path"],
+            **values,
+        )
     )
     response = HTMLResponse(page, status)
     response.headers["Vary"] = "Cookie, Accept-Language"
@@ -141,7 +125,7 @@ def render(request: Request, template: str, status: int = 200, **values: object)
 
 def give_cookie(request: Request, response: Response, session: Session) -> None:
     site = site_of(request)
-    secure = site.settings.secure_cookie or request.url.scheme == "https"
+    secure = site.settings.secure_cookie or request.scope["scheme"] == "https"
     keep_session(response, replace(session, fresh=False), site.secret, secure=secure)
 
 

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from weakref import WeakKeyDictionary
@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from suffrage.core.errors import DataError
-from suffrage.core.results import Estimate
 from suffrage.label.formats import FORMATS
 from suffrage.label.formats import export as write_export
 from suffrage.label.server import growth, texts
@@ -26,13 +25,16 @@ from suffrage.label.server.site import Site, render, session_of, site_of, words_
 from suffrage.label.server.team_data import (
     Dispute,
     Figures,
+    Seen,
     disputes,
     figures_of,
     seen_raters,
 )
+from suffrage.label.server.writing import because, ends, said
 from suffrage.label.store.contents import groups
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.progress import progress
+from suffrage.label.store.raters import Rater, raters
 from suffrage.label.store.schema import events, judgments
 from suffrage.stats.power import prompts_for_width
 
@@ -49,6 +51,8 @@ class _Kept:
     at: float = -math.inf
     figures: Figures | None = None
     disputes: list[Dispute] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    every: int = 1  # the figures are of one prompt in so many
 
 
 _KEPT: WeakKeyDictionary[sa.Engine, _Kept] = WeakKeyDictionary()
@@ -78,10 +82,19 @@ def _figures(site: Site) -> _Kept:
             return kept
         state = _state(site)
         if state != kept.state or kept.figures is None:
-            found = list(groups(site.store))
+            kept.every = every = _sampled(site)
+            found = list(groups(site.store, every=every))
             kept.figures, kept.disputes = figures_of(found), disputes(found)
+            kept.seen = seen_raters(site.store, every)
         kept.state, kept.at = state, time.monotonic()
         return kept
+
+
+def _sampled(site: Site) -> int:
+    """Of a large project a sample tells as much as a page shows, and does not take minutes."""
+    with site.store.reading() as connection:
+        last = connection.scalar(sa.select(sa.func.max(judgments.c.number))) or 0
+    return max(1, math.ceil(last / site.settings.team_votes))
 
 
 def _state(site: Site) -> int:
@@ -95,7 +108,8 @@ def _state(site: Site) -> int:
 @for_team
 def overview(request: Request) -> Response:
     site = site_of(request)
-    figures = _figures(site).figures
+    kept = _figures(site)
+    figures = kept.figures
     assert figures is not None
     width = _width(request.query_params.get("width", ""))
     return render(
@@ -104,9 +118,10 @@ def overview(request: Request) -> Response:
         tab="overview",
         progress=progress(site.store, site.now()),
         figures=figures,
-        raters=len(seen_raters(site.store)),
+        raters=len(raters(site.store)),
+        every=kept.every,
         picture=growth.picture(figures.growth),
-        plan=plan(figures, width),
+        plan=plan(figures, width, kept.every),
         width=width,
         formats=list(FORMATS),
         said=said,
@@ -133,44 +148,44 @@ class Plan:
     more: int  # votes that are still to be given
 
 
-def plan(figures: Figures, width: float) -> Plan:
+def plan(figures: Figures, width: float, every: int = 1) -> Plan:
     """How many more votes: those of one prompt resemble each other as far as raters agree."""
     each = max(1, round(figures.each))
     alpha = figures.result.alpha.value if figures.result else None
     likeness = min(max(alpha if alpha is not None else 1.0, 0.0), 1.0)
     need = prompts_for_width(width / 100, repeats=each, likeness=likeness)
-    return Plan(need, each, figures.prompts, max(0, need - figures.prompts) * each)
-
-
-def said(estimate: Estimate | None, share: bool = True) -> str:
-    """`67%` or `0.43`; a dash where it is undefined."""
-    if estimate is None or estimate.value is None:
-        return "–"
-    return _written(estimate.value, share)
-
-
-def ends(estimate: Estimate | None, share: bool = True) -> tuple[str, str] | None:
-    """The interval's ends in writing."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return _written(estimate.low, share), _written(estimate.high, share)
-
-
-def _written(value: float, share: bool = True) -> str:
-    return f"{100 * value:.0f}%" if share else f"{value:.2f}".replace("-", "−")
+    have = figures.prompts * every
+    return Plan(need, each, have, max(0, need - have) * each)
 
 
 @for_team
 def raters_page(request: Request) -> Response:
     site = site_of(request)
-    figures = _figures(site).figures
+    kept = _figures(site)
+    figures = kept.figures
     result = figures.result if figures else None
     by_name = {row.rater: row for row in result.raters} if result else {}
-    rows = [(seen, by_name.get(seen.rater.name)) for seen in seen_raters(site.store)]
+    seen = {one.rater.id: one for one in kept.seen}
+    rows = [(_seen_now(one, seen), by_name.get(one.name)) for one in raters(site.store)]
     odd = [(seen, row) for seen, row in rows if row is not None and row.odd]
+    words = words_of(request)
     return render(
-        request, "team/raters.html", tab="raters", rows=rows, odd=odd, said=said, ends=ends
+        request,
+        "team/raters.html",
+        tab="raters",
+        rows=rows,
+        odd=odd,
+        every=kept.every,
+        said=said,
+        ends=ends,
+        because=lambda row: because(row, list(by_name.values()), words),
     )
+
+
+def _seen_now(rater: Rater, seen: dict[str, Seen]) -> Seen:
+    """Who came or withdrew since the figures were worked out is there as they are now."""
+    known = seen.get(rater.id)
+    return Seen(rater, 0, None, (0, 0)) if known is None else replace(known, rater=rater)
 
 
 @for_team

@@ -13,9 +13,10 @@ from suffrage.core.records import Group, Json, Judgment, Prompt
 from suffrage.core.results import Estimate, RatersResult
 from suffrage.label.store.database import Store
 from suffrage.label.store.expected import meaning
+from suffrage.label.store.progress import votes_by_rater
 from suffrage.label.store.raters import Rater, raters
 from suffrage.label.store.schema import assignments, judgments, tasks
-from suffrage.stats.raters import raters_result
+from suffrage.stats.raters import overall_alpha, raters_result
 
 ROUNDS = 200  # of the bootstrap: the page is looked at often, and `agree` has the last word
 POINTS = 6  # of the picture of agreement as it grew
@@ -60,7 +61,7 @@ def _growth(judged: Sequence[Judgment]) -> Iterable[Point]:
     counts = sorted({round(len(judged) * step / POINTS) for step in range(1, POINTS + 1)})
     for votes in counts:
         if votes >= 2:
-            yield Point(votes, raters_result(judged[:votes], rounds=ROUNDS).alpha)
+            yield Point(votes, overall_alpha(judged[:votes], rounds=ROUNDS))
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,16 @@ class Seen:
     """What only the store knows of a rater; `gold`: right, and how many."""
 
     rater: Rater
+    votes: int
     seconds: float | None
     gold: tuple[int, int]
 
 
-def seen_raters(store: Store) -> list[Seen]:
-    """Everybody, with their median time and their gold items."""
+def seen_raters(store: Store, every: int = 1) -> list[Seen]:
+    """Everybody, with their votes, their median time and their gold items.
+
+    `every`: the times are those of one vote in so many, a sample.
+    """
     chosen = (
         sa.select(
             assignments.c.rater_id,
@@ -86,7 +91,9 @@ def seen_raters(store: Store) -> list[Seen]:
         )
         .join(judgments, judgments.c.number == assignments.c.judged)
         .join(tasks, tasks.c.id == assignments.c.task_id)
+        .where((tasks.c.purpose == "gold") | (judgments.c.number % every == 0))
     )
+    votes = votes_by_rater(store)
     times: dict[str, list[float]] = defaultdict(list)
     gold: dict[str, list[bool]] = defaultdict(list)
     with store.reading() as connection:
@@ -98,6 +105,7 @@ def seen_raters(store: Store) -> list[Seen]:
     return [
         Seen(
             rater,
+            votes.get(rater.id, 0),
             median(times[rater.id]) if times[rater.id] else None,
             (sum(gold[rater.id]), len(gold[rater.id])),
         )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from suffrage.core.records import Json
 from suffrage.label.store.database import now_of
+from suffrage.label.store.prepared import Prepared, insert_into
 from suffrage.label.store.raters import Rater
-from suffrage.label.store.schema import assignments, drafts, guidelines, settings, tasks
+from suffrage.label.store.schema import assignments, drafts, guidelines, tasks
+from suffrage.label.store.settings import KEPT_RULES
 
 _OF_TASK = (
     tasks.c.prompt_id,
@@ -27,14 +29,11 @@ _OF_TASK = (
     tasks.c.expected,
     tasks.c.repeat_id,
 )
-_WITH_TASK = (
+_WITH_TASK = Prepared(
     sa.select(
         assignments,
         *_OF_TASK,
-        sa.select(settings.c.value)
-        .where(settings.c.key == "rules")
-        .scalar_subquery()
-        .label("rules"),
+        KEPT_RULES.label("rules"),
         sa.select(sa.func.max(guidelines.c.version)).scalar_subquery().label("guideline"),
         sa.exists().where(drafts.c.assignment_id == assignments.c.id).label("has_draft"),
     )
@@ -42,25 +41,26 @@ _WITH_TASK = (
     .where(assignments.c.id == sa.bindparam("id"))
     .with_for_update(of=[assignments, tasks])
 )
-_SET: dict[tuple[str, ...], sa.Update] = {}
+_NEW = insert_into(assignments, without="judged")
+_SET: dict[tuple[str, ...], Prepared] = {}
 
 
-def with_task(connection: Connection, assignment_id: str) -> Row[Any] | None:
-    """The assignment and its task, both locked until the transaction ends.
+def with_task(connection: Connection, assignment_id: str) -> Any:
+    """The assignment and its task, both locked until the transaction ends; None: not known.
 
     With the rules, the version of the guidelines, and whether there is a draft.
     """
-    return connection.execute(_WITH_TASK, {"id": assignment_id}).first()
+    return _WITH_TASK.first(connection, id=assignment_id)
 
 
 def change(connection: Connection, assignment_id: str, **values: Json) -> None:
-    connection.execute(_setting(tuple(values)), {"of_id": assignment_id, **values})
+    _setting(tuple(values)).run(connection, of_id=assignment_id, **values)
 
 
-def _setting(names: tuple[str, ...]) -> sa.Update:
+def _setting(names: tuple[str, ...]) -> Prepared:
     if names not in _SET:
         chosen = assignments.update().where(assignments.c.id == sa.bindparam("of_id"))
-        _SET[names] = chosen.values({name: sa.bindparam(name) for name in names})
+        _SET[names] = Prepared(chosen.values({name: sa.bindparam(name) for name in names}))
     return _SET[names]
 
 
@@ -77,16 +77,17 @@ def add_assignment(
     task_id: int,
     completions: list[str],
     state: Mapping[str, Json],
+    shown: Sequence[str] = (),
 ) -> Mapping[str, Json]:
-    """A new assignment of this task; the row."""
+    """A new assignment of this task; the row. `shown`: the order, where it is known already."""
     row = {
         "id": secrets.token_urlsafe(16),  # 128 bits: nobody guesses another's
         "task_id": task_id,
         "rater_id": rater.id,
-        "shown": shuffled(rater, task_id, completions),
+        "shown": list(shown) or shuffled(rater, task_id, completions),
         "created": now_of(connection),
     }
-    connection.execute(assignments.insert(), {**row, **state})
+    _NEW.run(connection, **{"due": None, **row, **state})
     return row
 
 

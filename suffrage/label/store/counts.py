@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import SHARDS, remaining, tasks
 
-_LOCKED = sa.select(tasks).where(tasks.c.id == sa.bindparam("task")).with_for_update()
+_LOCKED = Prepared(sa.select(tasks).where(tasks.c.id == sa.bindparam("task")).with_for_update())
 
-_MOVED = (
+_MOVED = Prepared(
     tasks.update()
     .where(tasks.c.id == sa.bindparam("task"))
     .values(
@@ -25,22 +26,22 @@ _MOVED = (
         wanted=tasks.c.wanted + sa.bindparam("more_wanted"),
     )
 )
-_ADDED = (
+_ADDED = Prepared(
     remaining.update()
     .where(remaining.c.purpose == sa.bindparam("of"), remaining.c.shard == sa.bindparam("of_shard"))
     .values(tasks=remaining.c.tasks + sa.bindparam("more"))
 )
 
 
-def locked_task(connection: Connection, task_id: int) -> Row[Any]:
+def locked_task(connection: Connection, task_id: int) -> Any:
     """The task, which nobody else changes until this transaction ends."""
-    return connection.execute(_LOCKED, {"task": task_id}).one()
+    return _LOCKED.first(connection, task=task_id)
 
 
 def move(
     connection: Connection,
     task_id: int,
-    task: Row[Any],
+    task: Any,
     *,
     load: int = 0,
     votes: int = 0,
@@ -52,13 +53,12 @@ def move(
     """
     if task.purpose != "work":
         return
-    more = {"more_load": load, "more_votes": votes, "more_wanted": wanted}
-    connection.execute(_MOVED, {"task": task_id, **more})
+    _MOVED.run(connection, task=task_id, more_load=load, more_votes=votes, more_wanted=wanted)
     after = task.load + load < task.wanted + wanted
     add_remaining(connection, left(task_id, task, after - (task.load < task.wanted)))
 
 
-def left(task_id: int, task: Row[Any], change: int) -> Counter[tuple[str, int]]:
+def left(task_id: int, task: Any, change: int) -> Counter[tuple[str, int]]:
     """What `change` more tasks like this one are in `remaining`, with the repeats they bring."""
     shard = task_id % SHARDS
     found = Counter({("work", shard): change})
@@ -71,4 +71,4 @@ def add_remaining(connection: Connection, changes: Mapping[tuple[str, int], int]
     """Add to the shards, always in one order so that no two transactions wait for each other."""
     for (purpose, shard), change in sorted(changes.items()):
         if change:
-            connection.execute(_ADDED, {"of": purpose, "of_shard": shard, "more": change})
+            _ADDED.run(connection, of=purpose, of_shard=shard, more=change)

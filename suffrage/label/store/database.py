@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -55,7 +56,7 @@ class Store:
         reaches the disk with the next that is.
         """
         turn = nullcontext() if self.sync is None else self.sync.turn
-        with self._connection(writes=True) as connection, turn, connection.begin():
+        with self._writer.connect() as connection, turn, connection.begin():
             yield connection
         if durable and self.sync is not None:
             self.sync.wait()
@@ -63,13 +64,16 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that only reads, and sees one state of the database."""
-        with self._connection(writes=False) as connection, connection.begin():
+        with self._reader.connect() as connection, connection.begin():
             yield connection
 
-    @contextmanager
-    def _connection(self, *, writes: bool) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            yield connection.execution_options(**{_WRITES: writes, _CLOCK: self.clock})
+    @cached_property
+    def _reader(self) -> Engine:
+        return self.engine.execution_options(**{_WRITES: False, _CLOCK: self.clock})
+
+    @cached_property
+    def _writer(self) -> Engine:
+        return self.engine.execution_options(**{_WRITES: True, _CLOCK: self.clock})
 
     def now(self) -> str:
         return as_text(self.clock())
@@ -113,7 +117,11 @@ def _engine(url_or_path: str | Path) -> Engine:
             f"{_without_password(text)} is no address of a labelling project; give the path of a "
             "file, or postgresql://user@host/name."
         )
-    engine = sa.create_engine(sa.URL.create("sqlite", database=text), pool_size=_POOL)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=text),
+        pool_size=_POOL,
+        pool_reset_on_return=None,  # whoever gives a connection back has ended its transaction
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -150,4 +158,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

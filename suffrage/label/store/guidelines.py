@@ -8,7 +8,10 @@ import sqlalchemy as sa
 
 from suffrage.label.store.database import Store
 from suffrage.label.store.events import log
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import guidelines as table
+
+_NEWEST = Prepared(sa.select(table).order_by(table.c.version.desc()).limit(1))
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Guideline:
 def guidelines(store: Store) -> Guideline:
     """The version that holds now."""
     with store.reading() as connection:
-        row = connection.execute(sa.select(table).order_by(table.c.version.desc())).first()
+        row = _NEWEST.first(connection)
     return Guideline(0, "") if row is None else Guideline(*row)
 
 
@@ -39,7 +42,7 @@ def write_guidelines(store: Store, text: str, actor: str) -> int:
     with store.transaction() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("LOCK TABLE guidelines IN EXCLUSIVE MODE"))
-        last = connection.execute(sa.select(table).order_by(table.c.version.desc())).first()
+        last = _NEWEST.first(connection)
         if last is not None and last.text == text:
             return int(last.version)
         version = 1 if last is None else last.version + 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.records import RaterKind
@@ -16,12 +16,15 @@ from suffrage.label.store.counts import add_remaining, left
 from suffrage.label.store.database import Store, now_of
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.events import log
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import assignments, tasks
 from suffrage.label.store.schema import raters as table
-from suffrage.label.store.settings import insert
+from suffrage.label.store.settings import KEPT_RULES, Rules, as_rules, insert
 
 _LONGEST_NAME = 200
-_WORKING = sa.select(table).where(table.c.id == sa.bindparam("id")).with_for_update()
+_FOUND = sa.select(table).where(table.c.id == sa.bindparam("id"))
+_WORKING = Prepared(_FOUND.add_columns(KEPT_RULES.label("rules")).with_for_update(of=table))
+_RATER = Prepared(_FOUND)
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,16 @@ def _named(connection: Connection, name: str) -> Rater:
     return _rater(connection.execute(sa.select(table).where(table.c.name == name)).one())
 
 
-def _rater(row: Row[Any]) -> Rater:
+def _rater(row: Any) -> Rater:
     return Rater(row.id, row.name, row.kind, row.seed, row.consented, row.withdrawn)
 
 
 def find_rater(store: Store, rater_id: str) -> Rater | None:
     """The rater with this id, withdrawn or not."""
+    if not rater_id.isprintable():
+        return None
     with store.reading() as connection:
-        chosen = sa.select(table).where(table.c.id == rater_id)
-        row = connection.execute(chosen).first() if rater_id.isprintable() else None
+        row = _RATER.first(connection, id=rater_id)
     return None if row is None else _rater(row)
 
 
@@ -97,12 +101,17 @@ def working_rater(connection: Connection, rater_id: str) -> Rater:
 
     `LabelError` 404 for an unknown id, 403 for a rater who withdrew.
     """
-    row = connection.execute(_WORKING, {"id": rater_id}).first() if rater_id.isprintable() else None
+    return working_rater_and_rules(connection, rater_id)[0]
+
+
+def working_rater_and_rules(connection: Connection, rater_id: str) -> tuple[Rater, Rules]:
+    """`working_rater` with the rules of work, which the queue needs at the same time."""
+    row = _WORKING.first(connection, id=rater_id) if rater_id.isprintable() else None
     if row is None:
         raise LabelError("No rater has this link; ask the team for a new one.", 404)
     if row.withdrawn is not None:
         raise LabelError("You withdrew from this project; ask the team for a new link.", 403)
-    return _rater(row)
+    return _rater(row), as_rules(row.rules)
 
 
 def consent(store: Store, rater_id: str) -> None:

@@ -13,9 +13,12 @@ from sqlalchemy.engine import Connection
 from suffrage.core.records import Json, Record
 from suffrage.label.store.database import Store
 from suffrage.label.store.events import log
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import settings as table
 
 _RULES, _SECRET = "rules", "secret"
+_VALUE = Prepared(sa.select(table.c.value).where(table.c.key == sa.bindparam("key")))
+KEPT_RULES = sa.select(table.c.value).where(table.c.key == _RULES).scalar_subquery()
 
 
 class Rules(Record):
@@ -32,7 +35,12 @@ class Rules(Record):
 
 
 def rules_of(connection: Connection) -> Rules:
-    return Rules.from_json(setting_of(connection, _RULES) or {})
+    return as_rules(setting_of(connection, _RULES))
+
+
+def as_rules(kept: Json) -> Rules:
+    """The rules from what is kept of them, None where nothing is."""
+    return Rules.from_json(kept or {})
 
 
 def rules(store: Store) -> Rules:
@@ -53,7 +61,7 @@ def put_rules(connection: Connection, changed: Rules) -> None:
 
 
 def setting_of(connection: Connection, key: str) -> Json:
-    return connection.scalar(sa.select(table.c.value).where(table.c.key == key))
+    return _VALUE.scalar(connection, key=key)
 
 
 def setting(store: Store, key: str) -> Json:

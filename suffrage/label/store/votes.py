@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from suffrage.core.records import Json, Judgment, RecordError
 from suffrage.label.store.assignments import change, promise_repeat, with_task
@@ -17,15 +17,17 @@ from suffrage.label.store.counts import move
 from suffrage.label.store.database import now_of
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.expected import Value, as_value, disagree, meaning
+from suffrage.label.store.prepared import insert_into
 from suffrage.label.store.raters import Rater
 from suffrage.label.store.schema import assignments, drafts, judgments, raters
-from suffrage.label.store.settings import Rules
+from suffrage.label.store.settings import Rules, as_rules
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_ID, LONGEST_REASON = 100, 10_000
 
 
 USED = "This vote's client id was used for another item; reload the page."
+_NEW = insert_into(judgments, without="number")
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,17 @@ def take_vote(connection: Connection, rater: Rater, vote: Vote) -> Submitted | L
         before = _sent_before(connection, rater, vote)
         if before is not None:
             return _again(found, before)
-    rules = Rules.from_json(found.rules or {})
+    rules = as_rules(found.rules)
     refusal = _closed(found) or _too_fast(connection, rater, rules, found)
     return refusal or _store(connection, rater, rules, found, vote)
 
 
-def _sent_before(connection: Connection, rater: Rater, vote: Vote) -> Row[Any] | None:
+def _sent_before(connection: Connection, rater: Rater, vote: Vote) -> Any | None:
     same = (judgments.c.rater_id == rater.id) & (judgments.c.client_id == vote.client_id)
     return connection.execute(sa.select(judgments).where(same)).first()
 
 
-def owned(connection: Connection, rater: Rater, assignment_id: str) -> Row[Any] | LabelError:
+def owned(connection: Connection, rater: Rater, assignment_id: str) -> Any | LabelError:
     """The rater's assignment with its task, locked; or why it is not theirs to judge."""
     found = with_task(connection, assignment_id) if assignment_id.isprintable() else None
     if found is None:
@@ -84,14 +86,14 @@ def owned(connection: Connection, rater: Rater, assignment_id: str) -> Row[Any] 
     return found
 
 
-def _again(found: Row[Any], before: Row[Any]) -> Submitted | LabelError:
+def _again(found: Any, before: Any) -> Submitted | LabelError:
     if before.assignment_id != found.id:
         return LabelError(USED, 409)
     return _submitted(found, before.id, before.value, before.shown, repeated=True)
 
 
 def _submitted(
-    found: Row[Any], name: str, value: Json, shown: list[str], *, repeated: bool
+    found: Any, name: str, value: Json, shown: list[str], *, repeated: bool
 ) -> Submitted:
     if found.purpose != "practice":
         return Submitted(name, repeated)
@@ -99,7 +101,7 @@ def _submitted(
     return Submitted(name, repeated, right, as_value(found.kind, found.expected, shown))
 
 
-def _closed(found: Row[Any]) -> LabelError | None:
+def _closed(found: Any) -> LabelError | None:
     if found.state == "done":
         return LabelError("You have judged this item; to change the vote, undo it first.", 409)
     if found.state == "skipped":
@@ -109,9 +111,7 @@ def _closed(found: Row[Any]) -> LabelError | None:
     return None
 
 
-def _too_fast(
-    connection: Connection, rater: Rater, rules: Rules, found: Row[Any]
-) -> LabelError | None:
+def _too_fast(connection: Connection, rater: Rater, rules: Rules, found: Any) -> LabelError | None:
     if rules.seconds_between == 0 or found.judged is not None:
         return None
     mine = sa.select(sa.func.max(judgments.c.created)).where(judgments.c.rater_id == rater.id)
@@ -129,14 +129,21 @@ def _too_fast(
 
 
 def _store(
-    connection: Connection, rater: Rater, rules: Rules, found: Row[Any], vote: Vote
+    connection: Connection, rater: Rater, rules: Rules, found: Any, vote: Vote
 ) -> Submitted | LabelError:
     try:
         judgment = _judgment(connection, rater, found, vote)
     except RecordError as error:
         return LabelError(f"This is no vote on the item: {error}.", 422)
-    number = _add(connection, rater, found, judgment, vote.client_id)
-    change(connection, found.id, state="done", judged=number)
+    keep_judgment(
+        connection,
+        judgment,
+        rater,
+        assignment_id=found.id,
+        task_id=found.task_id,
+        client_id=vote.client_id,
+        guideline=found.guideline,
+    )
     if found.has_draft:
         connection.execute(drafts.delete().where(drafts.c.assignment_id == found.id))
     if found.purpose == "work":
@@ -144,7 +151,7 @@ def _store(
     return _submitted(found, judgment.id, judgment.value, list(judgment.shown), repeated=False)
 
 
-def _judgment(connection: Connection, rater: Rater, found: Row[Any], vote: Vote) -> Judgment:
+def _judgment(connection: Connection, rater: Rater, found: Any, vote: Vote) -> Judgment:
     if len(vote.reason) > LONGEST_REASON:
         raise RecordError(f"the reason has more than {LONGEST_REASON} characters")
     if _SURROGATE.search(vote.reason + str(vote.value)):
@@ -169,7 +176,7 @@ def _judgment(connection: Connection, rater: Rater, found: Row[Any], vote: Vote)
     )
 
 
-def _standing(connection: Connection, found: Row[Any]) -> str | None:
+def _standing(connection: Connection, found: Any) -> str | None:
     if found.judged is None:
         return None
     return connection.scalar(sa.select(judgments.c.id).where(judgments.c.number == found.judged))
@@ -182,22 +189,24 @@ def judgment_row(judgment: Judgment, rater_id: str) -> dict[str, Json]:
     return {**row, "rater_id": rater_id}
 
 
-def _add(
-    connection: Connection, rater: Rater, found: Row[Any], judgment: Judgment, client_id: str
-) -> int:
-    of_server = {
-        "assignment_id": found.id,
-        "task_id": found.task_id,
-        "client_id": client_id,
-        "guideline": found.guideline,
-    }
-    row = {**judgment_row(judgment, rater.id), **of_server}
-    added = connection.execute(judgments.insert(), row).inserted_primary_key
-    assert added is not None
-    return int(added[0])
+def keep_judgment(
+    connection: Connection,
+    judgment: Judgment,
+    rater: Rater,
+    *,
+    assignment_id: str,
+    task_id: int,
+    client_id: str | None = None,
+    guideline: int | None = None,
+) -> None:
+    """Add the judgment, which is the assignment's from now on."""
+    of_server = {"assignment_id": assignment_id, "task_id": task_id}
+    page = {"client_id": client_id, "guideline": guideline}
+    number = _NEW.run(connection, **judgment_row(judgment, rater.id), **of_server, **page)
+    change(connection, assignment_id, state="done", judged=number)
 
 
-def _count(connection: Connection, rater: Rater, rules: Rules, found: Row[Any]) -> None:
+def _count(connection: Connection, rater: Rater, rules: Rules, found: Any) -> None:
     new = found.judged is None
     late = new and found.state == "expired"  # its lease was given back
     votes = found.votes + new
@@ -211,7 +220,7 @@ def _count(connection: Connection, rater: Rater, rules: Rules, found: Row[Any]) 
         promise_repeat(connection, rater, found.repeat_id, int(given or 0) + rules.repeat_gap)
 
 
-def _conflict(connection: Connection, found: Row[Any]) -> bool:
+def _conflict(connection: Connection, found: Any) -> bool:
     """Whether the votes on a task that stand disagree."""
     stand = (
         sa.select(judgments.c.value, judgments.c.completions)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from suffrage.core.records import Completion, Json, Judgment, JudgmentKind, Prompt
+from suffrage.label.store.prepared import Prepared
 from suffrage.label.store.schema import (
     assignments,
     completions,
@@ -46,7 +47,7 @@ class Work:
 
 def work_of(connection: Connection, assignment_id: str, standing: Standing | None = None) -> Work:
     """The assignment with everything that is shown of it."""
-    row = connection.execute(_ASSIGNMENT, {"id": assignment_id}).one()
+    row = _ASSIGNMENT.first(connection, id=assignment_id)
     standing = standing_of(connection, row.rater_id) if standing is None else standing
     return Work(
         assignment=row.id,
@@ -63,7 +64,25 @@ def work_of(connection: Connection, assignment_id: str, standing: Standing | Non
     )
 
 
-_ASSIGNMENT = (
+def new_work(
+    connection: Connection, task: Any, assignment_id: str, shown: list[str], standing: Standing
+) -> Work:
+    """As `work_of`, of an assignment made just now: `task` has the columns of `OF_PROMPT` too."""
+    return Work(
+        assignment=assignment_id,
+        task_id=task.id,
+        kind=task.kind,
+        criterion=task.criterion,
+        purpose=task.purpose,
+        prompt=Prompt(id=task.prompt_id, content=task.content, meta=task.meta),
+        completions=_shown(connection, task.prompt_id, shown),
+        done=standing.done,
+        total=standing.total,
+    )
+
+
+OF_PROMPT = (prompts.c.content, prompts.c.meta)
+_ASSIGNMENT = Prepared(
     sa.select(
         assignments.c.id,
         assignments.c.task_id,
@@ -74,8 +93,7 @@ _ASSIGNMENT = (
         tasks.c.criterion,
         tasks.c.purpose,
         tasks.c.prompt_id,
-        prompts.c.content,
-        prompts.c.meta,
+        *OF_PROMPT,
         drafts.c.body,
     )
     .join(tasks, tasks.c.id == assignments.c.task_id)
@@ -83,19 +101,18 @@ _ASSIGNMENT = (
     .outerjoin(drafts, drafts.c.assignment_id == assignments.c.id)
     .where(assignments.c.id == sa.bindparam("id"))
 )
-_COMPLETIONS = sa.select(completions).where(
-    completions.c.prompt_id == sa.bindparam("prompt"),
-    completions.c.id.in_(sa.bindparam("ids", expanding=True)),
+_COMPLETIONS = Prepared(
+    sa.select(completions).where(completions.c.prompt_id == sa.bindparam("prompt"))
 )
 
 
 def _shown(connection: Connection, prompt_id: str, ids: list[str]) -> tuple[Completion, ...]:
-    rows = connection.execute(_COMPLETIONS, {"prompt": prompt_id, "ids": ids}) if ids else ()
-    found = {row.id: completion_of(row) for row in rows}
+    rows = _COMPLETIONS.all(connection, prompt=prompt_id) if ids else ()
+    found = {row.id: completion_of(row) for row in rows if row.id in ids}
     return tuple(found[name] for name in ids)
 
 
-def completion_of(row: Row[Any]) -> Completion:
+def completion_of(row: Any) -> Completion:
     """A row of `completions` as the record."""
     return Completion(
         id=row.id,

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
 
 import pytest
-from project_fixture import SECRET, Project, group
+from project_fixture import QUICK, SECRET, Project, group
 
 from suffrage.core.records import Group, Judgment
-from suffrage.core.results import Estimate
+from suffrage.core.results import Estimate, RaterSummary
+from suffrage.core.words import LANGUAGES
 from suffrage.label import links
+from suffrage.label.server import Settings
 from suffrage.label.server.growth import picture
-from suffrage.label.server.team import ends, plan, said
+from suffrage.label.server.session import LANGUAGE_COOKIE
+from suffrage.label.server.team import plan
 from suffrage.label.server.team_data import Point, disputes, figures_of, seen_raters
-from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
+from suffrage.label.server.words import load_words
+from suffrage.label.server.writing import because, ends, said
+from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.guidelines import guidelines
 from suffrage.label.store.progress import progress
 from suffrage.label.store.raters import withdraw
+from suffrage.stats.odd import Odd
 
 
 def tile(page: str, title: str) -> str:
@@ -253,3 +262,61 @@ def test_a_team_member_may_also_vote(project: Project) -> None:
     assert mei.client.get(f"/join/{token}").headers["location"] == "/team"
     assert "0 of 1 done" in mei.open()
     assert mei.client.get("/team").status_code == 200
+
+
+def test_of_a_large_project_a_sample_of_prompts_is_worked_out(
+    make: Callable[[Settings], Project],
+) -> None:
+    """4 prompts of 2 votes and at most 4 votes: one prompt in two, and what is known is told."""
+    project = make(replace(QUICK, team_votes=4))
+    add_groups(project.store, [judged(("Ann", "a"), ("Bo", "b"), prompt=p) for p in "pqrs"])
+    page = project.team().open("/team")
+    assert "Worked out from 4 votes, those on one prompt in 2" in page
+    assert "4 prompts" in page.replace("</b>", "")
+    rows = re.findall(r'data-label="Votes">(\d+)<', project.team().open("/team/raters"))
+    assert rows == ["4", "4"]
+
+
+def test_a_sample_holds_one_prompt_in_so_many(project: Project) -> None:
+    add_groups(project.store, [judged(("Ann", "a"), prompt=p) for p in "pqrst"])
+    assert [one.prompt.id for one in groups(project.store, every=2)] == ["p", "r", "t"]
+    assert len(list(groups(project.store))) == 5
+
+
+def odd_panel(reverse: int) -> list[Group]:
+    """Six raters agree on 60 pairs, but for so many who say the reverse."""
+    names = [(f"good {i}", "a") for i in range(6)] + [(f"odd {i}", "b") for i in range(reverse)]
+    return [judged(*names, prompt=f"p{number}") for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("reverse", "lang", "told"),
+    [
+        (1, "en", "Orders 0% of pairs as the others do (the others: 100%), less often than"),
+        (1, "zh", "與其他人一致的配對只占 0%（其他人：100%），比擲硬幣還少。"),
+        (2, "zh", "共有 2 位評分者如此，可能是想法不同的一群人。"),
+    ],
+)
+def test_why_somebody_is_odd_is_told_in_the_pages_language(
+    project: Project, reverse: int, lang: str, told: str
+) -> None:
+    add_groups(project.store, odd_panel(reverse))
+    team = project.team()
+    team.client.cookies.set(LANGUAGE_COOKIE, lang)
+    page = team.open("/team/raters")
+    assert told in page
+    assert page.count("<li><strong>") == reverse
+
+
+@pytest.mark.parametrize("kind", ["careless", "reversed", "side"])
+def test_every_way_of_being_odd_has_its_sentence(kind: str) -> None:
+    assert set(get_args(Odd)) == {"", "careless", "reversed", "side"}
+    share = Estimate(value=0.25, unit="prompts")
+    row = RaterSummary(
+        rater="x", judgments=3, reliability=share, first_shown=share, odd=kind, evidence="e"
+    )
+    other = row.model_copy(update={"rater": "y", "odd": "", "first_shown": Estimate(value=0.5)})
+    for lang in LANGUAGES:
+        sentence = because(row, [row, other], load_words(lang))
+        assert "25%" in sentence
+        assert ("50%" in sentence) == (kind == "side")
