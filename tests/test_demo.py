@@ -17,14 +17,15 @@ from suffrage.demo.run import before_and_after, figures, run_demo
 from suffrage.demo.setting import Sizes
 from suffrage.demo.stages import STAGES
 
+pytestmark = pytest.mark.xdist_group("demo")  # one process makes the demo that all look at
 SMALL = Sizes(
-    documents=9000,
-    demonstrations=48,
+    documents=6000,
+    demonstrations=96,
     rated_prompts=24,
     completions=3,
     raters_per_prompt=11,
     ppo_prompts=48,
-    heldout_prompts=20,
+    heldout_prompts=40,
     samples=2,
 )
 DRIVER = """

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special  # scipy.stats takes most of a second to load
 
 from suffrage.core.results import Estimate
 
@@ -37,7 +37,7 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
     """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n} are no proportion")
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     share = successes / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -85,8 +85,8 @@ def percentile_interval(draws: Floats, clusters: int, level: float = LEVEL) -> t
     The tail is Phi(-sqrt(n / (n - 1)) t), t the quantile of Student's t with n - 1 degrees of
     freedom: for a mean, the width of the usual t interval (Hesterberg 2015, section 5.3).
     """
-    quantile = stats.t.ppf((1 + level) / 2, clusters - 1)
-    tail = float(stats.norm.cdf(-math.sqrt(clusters / (clusters - 1)) * quantile))
+    quantile = special.stdtrit(clusters - 1, (1 + level) / 2)
+    tail = float(special.ndtr(-math.sqrt(clusters / (clusters - 1)) * quantile))
     low, high = np.quantile(draws[np.isfinite(draws)], [tail, 1 - tail])
     return float(low), float(high)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import set_seed
 
 from suffrage.core.errors import SettingsError
 from suffrage.core.files import build_folder, write_json
@@ -22,6 +21,7 @@ from suffrage.models.folder import base_of, is_adapter, resolve
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in, precision_of
 from suffrage.models.processes import find_processes
+from suffrage.models.seed import set_seed
 from suffrage.objectives.table import Objective, objective
 from suffrage.train.advice import advice
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside

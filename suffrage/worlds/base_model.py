@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from suffrage.core.cache import cache_folder
 from suffrage.core.files import build_folder
@@ -19,6 +19,7 @@ from suffrage.core.keys import content_key
 from suffrage.core.runs import RunDirectory
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel, describe
+from suffrage.models.seed import set_seed
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches, Example
 from suffrage.train.loop import train

@@ -41,8 +41,8 @@ def test_groups_are_recovered_and_numbered_by_size(group_R):
 
 @pytest.mark.parametrize("group_R", [[0] * 8, [0] * 6 + [1] * 4, [0] * 5 + [1] * 4 + [2] * 4])
 def test_their_number_is_found_by_prompts_kept_back(group_R):
-    counted = [count_vote_groups(*votes(group_R, 60, seed), seed=seed) for seed in range(3)]
-    assert sum(one.chosen == max(group_R) + 1 for one in counted) >= 2
+    counted = [count_vote_groups(*votes(group_R, 60, seed), seed=seed) for seed in range(2)]
+    assert [one.chosen for one in counted] == [max(group_R) + 1] * 2
     assert all(len(one.held_out_G) == 4 for one in counted)
 
 

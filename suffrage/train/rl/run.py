@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from torch import nn
-from transformers import set_seed
 
 from suffrage.core.errors import SettingsError
 from suffrage.core.runs import open_run
@@ -17,6 +16,7 @@ from suffrage.models.four_bit import quantise
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in
 from suffrage.models.processes import only_alone
+from suffrage.models.seed import set_seed
 from suffrage.objectives.online import OnlineDPOOptions, PolicyOptions, PPOOptions, SamplingOptions
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches

@@ -417,7 +417,7 @@ def test_accessible_in_the_dark_and_the_light_and_on_a_phone(
         assert page.heard == []
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "zh-TW"])
+@pytest.mark.parametrize("locale", ["zh-TW"])  # English is seen on the judging pages
 def test_the_other_pages_are_accessible(site: Site, locale: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     site.project.add("pair", *(group(f"p{i}", "x " * 900, EVIL) for i in range(4)))
