@@ -32,7 +32,11 @@ NEW_TOKENS, HELD_OUT, ANSWERS = 40, 100, 4
 # What differs from the defaults: no story ends within 40 tokens, so none pays for it.
 SHARED: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "missing_end_penalty": 0.0}
 METHODS: dict[str, dict[str, Any]] = {
-    "ppo": {"batch_size": 64, "epochs": 5, "options": {"kl_coef": 0.03, "critic": "trunk"}},
+    "ppo": {
+        "batch_size": 32,
+        "epochs": 2,
+        "options": {"samples": 4, "kl_coef": 0.1, "rollout_epochs": 2},
+    },
     "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.05}},
     "grpo": {"batch_size": 16, "epochs": 2, "options": {}},
     "reinforce": {"batch_size": 64, "epochs": 6, "options": {"kl_coef": 0.03}},
