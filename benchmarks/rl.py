@@ -35,7 +35,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "ppo": {
         "batch_size": 32,
         "epochs": 2,
-        "options": {"samples": 4, "kl_coef": 0.1, "rollout_epochs": 2},
+        "options": {"samples": 4, "kl_coef": 0.04, "rollout_epochs": 1, "lam": 1.0},
     },
     "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.05}},
     "grpo": {"batch_size": 16, "epochs": 2, "options": {}},
