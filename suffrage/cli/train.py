@@ -13,8 +13,9 @@ from suffrage.cli.arguments import number, parse, print_json, verb_parser, whole
 from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
 from suffrage.models.processes import find_processes
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
-from suffrage.objectives.table import OBJECTIVES, Objective, objective
+from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings

@@ -6,15 +6,11 @@ and in Python alike.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
 from suffrage.core.errors import SettingsError, nearest
 from suffrage.objectives.distributions import aot_loss, aot_unpaired_loss, exo_loss, nca_loss
 from suffrage.objectives.labels import bco_loss, kto_loss
 from suffrage.objectives.likelihood import conditional_loss, sft_loss
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.online import (
     BestOfNOptions,
     GRPOOptions,
@@ -24,7 +20,6 @@ from suffrage.objectives.online import (
     ReinforceOptions,
     RLOOOptions,
 )
-from suffrage.objectives.options import check_option
 from suffrage.objectives.ordinal import rating_loss
 from suffrage.objectives.pairs import (
     discopop_loss,
@@ -38,61 +33,6 @@ from suffrage.objectives.rankings import listwise_dpo_loss, pro_loss, rrhf_loss
 from suffrage.objectives.raters import crowd_bt_loss
 from suffrage.objectives.reference_free import cpo_loss, orpo_loss, simpo_loss, slic_loss
 from suffrage.objectives.rewards import classifier_loss, plackett_luce_reward_loss, reward_loss
-
-View = Literal[
-    "demonstrations",
-    "pairs",
-    "labels",
-    "rankings",
-    "ratings",
-    "votes",
-    "comparisons",
-    "classes",
-    "prompts",
-]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A way of learning: its loss, what it reads from a group, and where it comes from.
-
-    reference: whether it is held near the model it started from.
-    whole_batch: its loss couples the groups of a batch, so that all of it is needed at once.
-    mismatched: it also reads how likely each group's prompt makes an answer to another prompt.
-    """
-
-    name: str
-    summary: str
-    function: Callable[..., Any]
-    view: View
-    paper: str
-    learns: Literal["language", "reward"] = "language"
-    reference: bool = False
-    whole_batch: bool = False
-    mismatched: bool = False
-
-    def options(self) -> dict[str, Any]:
-        """The options and their defaults."""
-        return {p.name: p.default for p in self._keywords()}
-
-    def choices(self, name: str) -> tuple[str, ...]:
-        """The words an option can be; none where it is a number."""
-        kinds = get_type_hints(self.function)
-        return tuple(get_args(kinds[name])) if get_origin(kinds.get(name)) is Literal else ()
-
-    def check(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The defaults with what was given; `SettingsError` for a wrong name or value."""
-        options = self.options()
-        for name, value in given.items():
-            if name not in options:
-                raise SettingsError(f"{self.name} has no option {name!r}; {nearest(name, options)}")
-            options[name] = check_option(self.name, name, value, options[name], self.choices(name))
-        return options
-
-    def _keywords(self) -> list[inspect.Parameter]:
-        found = inspect.signature(self.function).parameters.values()
-        return [p for p in found if p.kind is p.KEYWORD_ONLY]
-
 
 _ROWS = (
     Objective(

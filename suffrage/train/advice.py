@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from suffrage.objectives.table import Objective
+from suffrage.objectives.objective import Objective
 from suffrage.train.optimiser import Metrics
 
 FALL = 0.1  # nats a token by which preferred answers may become less likely before we say so

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from suffrage.core.files import write_json
 from suffrage.data.opinions import LEVELS, Scale
 from suffrage.models.scalar_head import OFFSET, ScalarModel
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.ordinal import free_parameters, increasing_cutpoints, marginal_cutpoints
-from suffrage.objectives.table import Objective
 from suffrage.train.examples import Example
 
 RATE = 0.05  # of the log-odds of a reliability and of cutpoints, which are of the order of 1

@@ -16,7 +16,7 @@ from suffrage.data.conditioning import ASKED_AFTER, classed, compared
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.data.opinions import Rating
 from suffrage.data.preferences import consensus
-from suffrage.objectives.table import Objective
+from suffrage.objectives.objective import Objective
 from suffrage.train.heads import Heads
 from suffrage.train.views import Used, used_by
 

@@ -11,7 +11,7 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.records import Group
 from suffrage.data.read import read_groups
 from suffrage.models.language_model import LanguageModel, load
-from suffrage.objectives.table import Objective
+from suffrage.objectives.objective import Objective
 from suffrage.train.examples import Example, make_examples
 from suffrage.train.heads import ONE, Heads, find_heads
 from suffrage.train.rater_groups import PREFIX, asked_for, find_rater_groups

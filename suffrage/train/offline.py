@@ -20,7 +20,7 @@ from suffrage.models.language_model import LanguageModel
 from suffrage.models.logprobs import chunk_rows
 from suffrage.models.processes import ALONE, Processes
 from suffrage.models.scalar_head import ScalarModel, scores
-from suffrage.objectives.table import Objective
+from suffrage.objectives.objective import Objective
 from suffrage.train.beside import Beside
 from suffrage.train.examples import Batches, Example
 from suffrage.train.figures import Sums, add_sums, add_up, averages

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from suffrage.data.opinions import Scale
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.ordinal import rating_accuracy
 from suffrage.objectives.pairs import pair_accuracy
 from suffrage.objectives.rewards import group_weights
-from suffrage.objectives.table import Objective
 from suffrage.train.beside import Beside, Cutpoints, Reliabilities
 from suffrage.train.examples import Example
 from suffrage.train.figures import Sums, ranked, weighted

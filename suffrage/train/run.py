@@ -22,7 +22,8 @@ from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in, precision_of
 from suffrage.models.processes import find_processes
 from suffrage.models.seed import set_seed
-from suffrage.objectives.table import Objective, objective
+from suffrage.objectives.objective import Objective
+from suffrage.objectives.table import objective
 from suffrage.train.advice import advice
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside
 from suffrage.train.card import write_card

@@ -13,7 +13,7 @@ from suffrage.models.four_bit import check_four_bit, quantise
 from suffrage.models.language_model import LanguageModel, load, pick_device
 from suffrage.models.precision import recompute_activations
 from suffrage.models.scalar_head import ScalarModel, from_language_model
-from suffrage.objectives.table import Objective
+from suffrage.objectives.objective import Objective
 from suffrage.train.heads import Heads
 from suffrage.train.regulariser import Anchor
 from suffrage.train.settings import TrainSettings

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from suffrage.data.views import BAD, GOOD
 from suffrage.objectives.answers import Answers
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.pairs import pair_accuracy
 from suffrage.objectives.rankings import GroupTerms
-from suffrage.objectives.table import Objective
 from suffrage.train.examples import Example
 from suffrage.train.figures import Sums, of_best, ranked, weighted
 

@@ -22,7 +22,8 @@ from suffrage.data.views import (
     as_qualities,
     as_scores,
 )
-from suffrage.objectives.table import OBJECTIVES, Objective, View
+from suffrage.objectives.objective import Objective, View
+from suffrage.objectives.table import OBJECTIVES
 
 NAMED = 6  # methods that an error names before it counts the others
 

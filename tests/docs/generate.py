@@ -23,8 +23,9 @@ from suffrage.data import conditioning, views
 from suffrage.data.readers.row import Format
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
 from suffrage.objectives import likelihood, pairs, policy_gradient, ppo, rankings
+from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
-from suffrage.objectives.table import OBJECTIVES, Objective
+from suffrage.objectives.table import OBJECTIVES
 from suffrage.train.figures import EVERY_METHOD, figures_of
 from suffrage.train.settings import TrainSettings, learning_rates
 

@@ -19,7 +19,7 @@ import tiny
 
 from suffrage.core.records import Completion, Group, Judgment, Preference, Prompt, SoftPair
 from suffrage.data.read import read_groups
-from suffrage.objectives.table import Objective, View
+from suffrage.objectives.objective import Objective, View
 
 Real = Callable[[str], Path]
 

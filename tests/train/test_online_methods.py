@@ -15,7 +15,8 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
 from suffrage.models.language_model import load
-from suffrage.train.rl.run import check, train_online
+from suffrage.train.rl.check import check
+from suffrage.train.rl.run import train_online
 
 METHODS = ["rloo", "grpo", "reinforce", "raft", "best-of-n", "online-dpo"]
 LETTERS = "letters:share"  # how much of an answer are lower-case letters
@@ -111,7 +112,7 @@ def test_the_average_of_the_weights_is_what_is_saved(settings, prompts, tmp_path
     [
         ({"stop_reward": -5.0}, "the reward reached"),
         ({"stop_kl": 1e-6}, "the KL to the reference reached"),
-        ({"max_steps": 2}, "--max-steps 2 is reached"),
+        ({"max_steps": 2}, "the most steps, 2, are done; --max-steps allows more"),
     ],
 )
 def test_each_stop_names_its_cause(stop, cause, settings, prompts, tmp_path):
@@ -142,7 +143,26 @@ def held_out_loss(settings, out: Path) -> float:
     return RunDirectory(out).metrics[0]["eval/loss"]  # before the first step
 
 
-def test_k1_in_the_loss_is_refused(settings):
-    made = settings("ppo", options={"kl_in": "loss"})
-    with pytest.raises(SettingsError, match="--kl-estimator k1 in the loss has a gradient of mean"):
-        check(made, ["runs/reward"])
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("ppo", {"kl_in": "loss"}, "--kl-estimator k1 in the loss has a gradient of mean 0"),
+        ("rloo", {"samples": 1}, "rloo compares answers to one prompt; ask for --samples 2"),
+        ("online-dpo", {"samples": 1}, "online-dpo compares answers to one prompt"),
+        ("raft", {"combine": "safety"}, "no winner can stand; add --winners new"),
+        ("grpo", {"kl_target": 3.0, "kl_coef": 0.0}, "--kl-target scales --kl-coef, which is 0"),
+    ],
+)
+def test_what_would_teach_nothing_is_refused(method, options, said, settings):
+    with pytest.raises(SettingsError, match=said):
+        check(settings(method, options=options), ["runs/reward"])
+
+
+def test_what_is_refused_has_a_neighbour_that_is_not(settings):
+    for method, options in (
+        ("ppo", {"kl_in": "loss", "kl_estimator": "k3"}),
+        ("rloo", {"samples": 2}),
+        ("raft", {"combine": "safety", "winners": "new"}),
+        ("raft", {"combine": "ensemble"}),
+    ):
+        assert check(settings(method, options=options), ["runs/reward"]).samples >= 1

@@ -14,7 +14,7 @@ from suffrage.core.records import Prompt
 from suffrage.models.sample import Sample
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.rl.combine import ensemble, lagrangian, maxmin, safety_first
-from suffrage.train.rl.reward import Reward, find_reward, of_function
+from suffrage.train.rl.reward import Reward, find_reward, of_function, place_of
 from suffrage.train.rl.rewards import Member, Rewards, repetition
 from suffrage.train.rl.run import members_of, weight_and_name
 
@@ -184,8 +184,12 @@ def test_a_function_by_its_name(tmp_path, monkeypatch):
     assert find_reward("my_reward:score", cpu).score(PROMPTS, TEXTS).tolist() == [1, 2, 3]
     for name, match in (
         ("my_rewards:score", "there is no module 'my_rewards'"),
+        ("mine.rewards:score", "there is no module 'mine'"),
         ("my_reward:sore", "my_reward has no 'sore'"),
         ("my_reward:n", "it is no function"),
     ):
         with pytest.raises(SettingsError, match=match):
             find_reward(name, cpu)
+        with pytest.raises(SettingsError, match=match):
+            place_of(name)  # which is asked first
+    assert place_of("my_reward:score") == str(tmp_path / "my_reward.py")

@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel
 from suffrage.objectives.online import RAFTOptions, SamplingOptions
@@ -17,7 +13,7 @@ from suffrage.train.examples import Batches, Example
 from suffrage.train.figures import Sums, add_sums, averages
 from suffrage.train.offline import Method, loss_sums
 from suffrage.train.optimiser import Metrics, Optimiser
-from suffrage.train.rl.rollout import Roller, Rollout
+from suffrage.train.rl.rollout import Roller, Rollout, seed_of
 from suffrage.train.rl.tasks import Task
 
 Winner = tuple[list[int], float]  # tokens, score
@@ -43,8 +39,7 @@ class ImitationStep:
 
     def __call__(self, step: int) -> Metrics:
         chosen = self.batches.at(step)
-        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
-        rollout = self.roller([self.tasks[i] for i in chosen], seed, chosen)
+        rollout = self.roller([self.tasks[i] for i in chosen], seed_of(self.seed, step), chosen)
         self.roller.sampler.rewards.learn(rollout.scored.metrics)
         best = [self._winner(chosen[p], one) for p, one in best_of(rollout)]
         examples = [
@@ -95,13 +90,8 @@ def best_of(rollout: Rollout) -> list[tuple[int, Winner]]:
     scored = rollout.scored
     found = []
     for number, tree in enumerate(rollout.trees):
-        score_K = scored.score_B[scored.group_B == number]
-        best = first_best(score_K)
+        score_K = scored.of_tree(number)
+        best = int(score_K.argmax())
         winner = (list(tree.branches[best].tokens), float(score_K[best]))
         found.append((scored.task_P[number], winner))
     return found
-
-
-def first_best(score_K: Tensor) -> int:
-    """The place of the highest score, the first of equal ones."""
-    return int(torch.argmax(score_K))

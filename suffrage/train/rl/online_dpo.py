@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from suffrage.core.records import SoftPair
 from suffrage.data.encode import Tree
 from suffrage.models.language_model import LanguageModel
@@ -17,7 +15,7 @@ from suffrage.train.figures import Sums, averages
 from suffrage.train.offline import Method, loss_sums
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.reference import reference_sums
-from suffrage.train.rl.rollout import Roller, Rollout
+from suffrage.train.rl.rollout import Roller, Rollout, seed_of
 from suffrage.train.rl.tasks import Task
 
 
@@ -36,9 +34,8 @@ class OnlineDPOStep:
 
     def __call__(self, step: int) -> Metrics:
         chosen = self.batches.at(step)
-        seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
         tasks = [self.tasks[i] for i in chosen]
-        rollout = self.roller(tasks, seed, chosen)
+        rollout = self.roller(tasks, seed_of(self.seed, step), chosen)
         self.roller.sampler.rewards.learn(rollout.scored.metrics)
         examples = pairs_of(rollout, [task.prompt.id for task in tasks])
         examples = with_sums(self.roller.reference, examples, self.budget)
@@ -71,7 +68,7 @@ def pairs_of(rollout: Rollout, prompts: Sequence[str]) -> list[Example]:
     scored = rollout.scored
     made = []
     for number, tree in enumerate(rollout.trees):
-        score_K = scored.score_B[scored.group_B == number]
+        score_K = scored.of_tree(number)
         best, worst = int(score_K.argmax()), int(score_K.argmin())
         if float(score_K[best]) > float(score_K[worst]):
             branches = (tree.branches[best], tree.branches[worst])

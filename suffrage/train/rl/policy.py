@@ -21,7 +21,7 @@ from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.rl.advantages import Estimated, advantages_of
 from suffrage.train.rl.average import Average
 from suffrage.train.rl.pretraining import Pretraining
-from suffrage.train.rl.rollout import Roller, Rollout
+from suffrage.train.rl.rollout import Roller, Rollout, seed_of
 from suffrage.train.rl.tasks import Task
 
 
@@ -60,7 +60,7 @@ class PolicyStep:
 
     def __call__(self, step: int) -> Metrics:
         chosen = self.batches.at(step)
-        rollout = self.roller([self.tasks[i] for i in chosen], self._seed(step), chosen)
+        rollout = self.roller([self.tasks[i] for i in chosen], seed_of(self.seed, step), chosen)
         metrics = rollout.metrics
         estimated = self.advantages(rollout, self.kl_coef)
         updated = self._updates(rollout, estimated, step)
@@ -87,9 +87,6 @@ class PolicyStep:
         # Before any update the new policy is the old one: this ratio must be 1.
         controlled = {"kl_coef": self.kl_coef} if self.options.kl_target else {}
         return {**updated, **averages(sums), **controlled, "ratio": first["ratio"]}
-
-    def _seed(self, step: int) -> int:
-        return int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
 
     def _minibatches(self, size: int, step: int, epoch: int) -> Iterator[list[int]]:
         order = np.random.default_rng([self.seed, step, epoch]).permutation(size)

@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +52,8 @@ def place_of(name: str) -> str:
     """Where a reward comes from: a folder, a name on the hub, or the file of a function."""
     parts = reward_name(name)
     if _is_function(name):
-        _look_here()
-        spec = find_spec(name.partition(":")[0])
-        return (spec.origin if spec else None) or name
+        find_function(name)
+        return getattr(sys.modules[name.partition(":")[0]], "__file__", None) or name
     return resolve(parts.model)
 
 
@@ -87,7 +85,9 @@ def as_group(prompt: Prompt, texts: Sequence[str]) -> Group:
 def find_function(name: str) -> UserFunction:
     """`module:function`, the module also looked for in the current folder."""
     module, _, attribute = name.partition(":")
-    _look_here()
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
     try:
         found: Any = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
@@ -103,12 +103,6 @@ def find_function(name: str) -> UserFunction:
         raise SettingsError(f"--reward {name}: it is no function; name one.")
     function: UserFunction = found
     return function
-
-
-def _look_here() -> None:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
 
 
 def of_function(function: UserFunction) -> RewardFunction:

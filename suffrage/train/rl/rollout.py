@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,3 +110,8 @@ class Roller:
 def _mask(lengths: Sequence[int]) -> Tensor:
     length_B1 = torch.tensor(lengths)[:, None]
     return (torch.arange(max(lengths))[None] < length_B1).float()
+
+
+def seed_of(seed: int, step: int) -> int:
+    """The seed of one step's samples, from the run's."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 from torch import nn
 
 from suffrage.core.errors import SettingsError
-from suffrage.core.runs import open_run
+from suffrage.core.runs import RunDirectory, open_run
 from suffrage.models.adapters import add
 from suffrage.models.four_bit import quantise
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in
-from suffrage.models.processes import only_alone
 from suffrage.models.seed import set_seed
 from suffrage.objectives.online import OnlineDPOOptions, PolicyOptions, PPOOptions, SamplingOptions
 from suffrage.objectives.table import objective
@@ -25,6 +24,7 @@ from suffrage.train.material import read_data
 from suffrage.train.offline import language_method
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.rl.average import Average
+from suffrage.train.rl.check import check
 from suffrage.train.rl.critic import Critic, own_critic, trunk_critic
 from suffrage.train.rl.imitate import ImitationStep
 from suffrage.train.rl.online_dpo import OnlineDPOStep
@@ -58,6 +58,7 @@ class OnlineStep(Protocol):
 
     optimiser: Optimiser
     roller: Roller
+    batches: Batches
 
     def __call__(self, step: int) -> Metrics: ...
     def evaluate(self, tasks: Sequence[Task]) -> Metrics: ...
@@ -89,15 +90,28 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
-    device = device_of(settings.device)
     prepared = prepare(settings, options, names)
+    step, trained = prepared.step, prepared.trained
+    told = resolved(settings, step.roller.reference, trained, step.optimiser)
+    run = replace(run, resolved=told)
+    metrics = _run(settings, run, prepared)
+    if prepared.average is not None:
+        prepared.average.write(trained.model)
+    wanted = steps_of(settings.model_copy(update={"max_steps": None}), step.batches)
+    ended = why_ended(run.metrics, settings, step.optimiser.settings.steps, wanted)
+    finish(run, settings, trained, metrics, ended=ended)
+    left_out = step.roller.sampler.rewards.left_out
+    without = (f"{left_out} answers had no reward and were left out",) * bool(left_out)
+    notes = (prepared.note, f"ended: {ended}", *without, *forgotten(settings))
+    return Finished(out, metrics, notes)
+
+
+def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metrics:
+    """Every step that is still to do; returns the last figures."""
     step, held_out = prepared.step, prepared.held_out
-    run = replace(
-        run,
-        resolved=resolved(settings, step.roller.reference, prepared.trained, step.optimiser),
-    )
+    device = device_of(settings.device)
     with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
-        metrics = train(
+        return train(
             run,
             step.optimiser,
             step,
@@ -108,41 +122,6 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
             watch=watch,
             stop=Stops(settings.stop_reward, settings.stop_kl),
         )
-    if prepared.average is not None:
-        prepared.average.write(prepared.trained.model)
-    ended = why_ended(run.metrics, settings, step.optimiser.settings.steps)
-    finish(run, settings, prepared.trained, metrics, ended=ended)
-    left_out = step.roller.sampler.rewards.left_out
-    told = (f"{left_out} answers had no reward and were left out",) * bool(left_out)
-    return Finished(out, metrics, (prepared.note, f"ended: {ended}", *told, *forgotten(settings)))
-
-
-def check(settings: TrainSettings, names: Sequence[str]) -> SamplingOptions:
-    """The method's options; `SettingsError` for what has no meaning where answers are sampled."""
-    method = settings.method
-    if not names:
-        raise SettingsError(
-            f"{method} needs --reward, a reward model; train one with `suffrage train reward`, or "
-            "name any classifier as hf:MODEL#LABEL, or any function as module:function."
-        )
-    if settings.kl:
-        raise SettingsError(f"{method} is held near its start by --kl-coef; leave --kl out.")
-    if settings.gradient_checkpointing == "on":
-        raise SettingsError(
-            f"{method} samples while it learns: leave --gradient-checkpointing out."
-        )
-    only_alone(method)
-    row = objective(method)
-    options: SamplingOptions = row.function(**row.check(settings.options))
-    if isinstance(options, PolicyOptions) and (options.kl_in, options.kl_estimator) == (
-        "loss",
-        "k1",
-    ):
-        raise SettingsError(
-            "--kl-estimator k1 in the loss has a gradient of mean 0, so it holds nothing; choose "
-            "k2 or k3, or --kl-in reward."
-        )
-    return options
 
 
 def prepare(settings: TrainSettings, options: SamplingOptions, names: Sequence[str]) -> Prepared:

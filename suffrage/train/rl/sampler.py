@@ -34,6 +34,10 @@ class Scored:
     finished_B: Tensor
     metrics: Metrics
 
+    def of_tree(self, number: int) -> Tensor:
+        """(K,) the scores of a tree's branches."""
+        return self.score_B[self.group_B == number]
+
     @property
     def lengths(self) -> list[int]:
         return [len(branch.tokens) for tree in self.trees for branch in tree.branches]
@@ -52,15 +56,14 @@ class Sampler:
         """keys: what each task's random numbers are drawn from."""
         sampled = self.sample(tasks, seed, keys)
         score_B, metrics = self.score(tasks, sampled)
-        kept = iter(torch.isfinite(score_B).tolist())
+        scored_B = torch.isfinite(score_B)
+        score_B, kept = score_B[scored_B], iter(scored_B.tolist())
         own = [[s for s in answers if next(kept)] for answers in sampled]
         task_P = [place for place, answers in enumerate(own) if answers]
         trees = [Tree(tasks[p].tokens, tuple(Branch(s.tokens) for s in own[p])) for p in task_P]
         group = [number for number, p in enumerate(task_P) for _ in own[p]]
         flat = [s for answers in own for s in answers]
-        metrics = {"reward": 0.0, **metrics, **_lengths(flat)}
-        score_B = score_B[torch.isfinite(score_B)]
-        metrics["reward"] = float(score_B.mean())
+        metrics = {"reward": float(score_B.mean()), **metrics, **_lengths(flat)}
         if self.rewards.left_out:
             metrics["left_out"] = self.rewards.left_out
         finished_B = torch.tensor([s.finished for s in flat])

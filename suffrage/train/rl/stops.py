@@ -32,8 +32,10 @@ class Stops:
         return ""
 
 
-def why_ended(rows: Sequence[Mapping[str, Any]], settings: TrainSettings, steps: int) -> str:
-    """The cause of the end of a run of at most `steps` steps, from all its figures."""
+def why_ended(
+    rows: Sequence[Mapping[str, Any]], settings: TrainSettings, steps: int, wanted: int
+) -> str:
+    """The cause of the end of a run of at most `steps` of the `wanted` steps, from its figures."""
     last = rows[-1]
     cause = Stops(settings.stop_reward, settings.stop_kl)(last)
     if cause:
@@ -41,6 +43,6 @@ def why_ended(rows: Sequence[Mapping[str, Any]], settings: TrainSettings, steps:
     held_out = [bad for row in rows if (bad := badness(row)) is not None]
     if settings.patience and last["step"] < steps and held_out:
         return f"the held-out reward has not risen for {settings.patience} evaluations"
-    if settings.max_steps is not None and last["step"] >= settings.max_steps:
-        return f"--max-steps {settings.max_steps} is reached"
+    if steps < wanted:
+        return f"the most steps, {steps}, are done; --max-steps allows more"
     return f"all {steps} steps are done"
