@@ -14,7 +14,7 @@ demo: $(READY)  ## train a small model from simulated votes and open the report
 	$(BIN)/suffrage demo
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## lint, format, types, import floors
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that would download must fail, not wait
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: more threads than cores only wait
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("suite")

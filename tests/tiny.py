@@ -23,8 +23,6 @@ from suffrage.core.records import Completion, Group, Preference, Prompt, SoftPai
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel, describe
 
-torch.set_num_threads(1)  # the tests run side by side, and these models are too small to share out
-
 PAD, BOS, EOS, END_OF_TURN = "<pad>", "<s>", "</s>", "<|end|>"
 SPECIAL = (PAD, BOS, EOS, END_OF_TURN)
 MERGES = (("t", "h"), ("th", "e"), ("a", "b"), ("i", "n"), ("in", "g"))

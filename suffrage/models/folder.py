@@ -21,7 +21,7 @@ def resolve(name: str | Path) -> str:
         return str(inner)
     if (path / "settings.json").exists():
         raise ModelError(f"{path} holds a run that has not finished; run its command again first.")
-    if not path.exists() and not _HUB_NAME.fullmatch(str(name)):
+    if not path.exists() and (not _HUB_NAME.fullmatch(str(name)) or _here(path)):
         raise ModelError(f"{path}: no such folder; check the path.")
     if path.exists() and not _holds_model(path):
         raise ModelError(
@@ -29,6 +29,11 @@ def resolve(name: str | Path) -> str:
             "save_pretrained or by `suffrage train`."
         )
     return str(name)
+
+
+def _here(path: Path) -> bool:
+    """Whether a name means something in this folder: a wrong runs/sft is no model of `runs`."""
+    return len(path.parts) > 1 and path.parent.is_dir()
 
 
 def _holds_model(path: Path) -> bool:

@@ -18,7 +18,7 @@ TRAIN = ["train", "sft", "--model", "m", "--data", "pairs.jsonl", "--out", "run"
 
 
 def environment(**changes: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", **changes}
+    return {**os.environ, **changes}
 
 
 @pytest.mark.parametrize(

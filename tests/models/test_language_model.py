@@ -124,6 +124,13 @@ def test_a_folder_that_is_not_there_is_not_looked_for_elsewhere(tmp_path):
         load(tmp_path / "nothing" / "here")
 
 
+def test_a_wrong_name_in_a_folder_of_runs_is_not_asked_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ModelError, match=r"runs/sft: no such folder; check the path\."):
+        load("runs/sft")
+
+
 def test_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"a run that has not finished; run its command again"):
         load(folder(tmp_path / "run", "settings.json"))

@@ -17,7 +17,6 @@ from suffrage.demo.run import before_and_after, figures, run_demo
 from suffrage.demo.setting import Sizes
 from suffrage.demo.stages import STAGES
 
-pytestmark = pytest.mark.xdist_group("demo")  # one process makes the demo that all look at
 SMALL = Sizes(
     documents=6000,
     demonstrations=96,
@@ -42,7 +41,7 @@ WORDS = " ".join(str(value) for value in vars(SMALL).values())
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     cache = str(tmp_path_factory.mktemp("cache"))
-    return {**os.environ, "SUFFRAGE_CACHE": cache, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "SUFFRAGE_CACHE": cache}
 
 
 def command(out: Path) -> list[str]:
