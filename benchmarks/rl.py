@@ -34,8 +34,8 @@ SHARED: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "missing_end_penalty": 0
 METHODS: dict[str, dict[str, Any]] = {
     "ppo": {
         "batch_size": 32,
-        "epochs": 2,
-        "options": {"samples": 4, "kl_coef": 0.04, "rollout_epochs": 1, "lam": 1.0},
+        "max_steps": 36,
+        "options": {"samples": 4, "rollout_epochs": 1, "minibatches": 2, "lam": 1.0},
     },
     "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.05}},
     "grpo": {"batch_size": 16, "epochs": 2, "options": {}},
