@@ -34,6 +34,7 @@ SHARED: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "missing_end_penalty": 0
 METHODS: dict[str, dict[str, Any]] = {
     "ppo": {
         "batch_size": 32,
+        "epochs": 2,
         "max_steps": 36,
         "options": {"samples": 4, "rollout_epochs": 1, "minibatches": 2, "lam": 1.0},
     },
