@@ -16,6 +16,8 @@ from suffrage.models.processes import find_processes
 from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, objective
+from suffrage.report import build_report
+from suffrage.train.rl.frontier import anchor_of, strengths_of, train_frontier
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
@@ -31,6 +33,10 @@ REWARD = (
     "of prompts and completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
     "are taken together as --combine says"
 )
+FRONTIER = (
+    "a run for each of these strengths of {}, under --out, and a page with the held-out reward and "
+    "the KL of each"
+)
 OVERVIEW = "usage: suffrage train METHOD --model M --data D --out RUN ...\n\n"
 
 
@@ -42,12 +48,32 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(row), words[1:])
     settings = _settings(row, args)
     out = Path(args.out)
+    if getattr(args, "frontier", None):
+        return _run_frontier(row, settings, args)
     if row.view == "prompts":
         finished = train_online(settings, args.reward, out)
     else:
         finished = train_offline(settings, out)
     if find_processes().main:
         _tell(finished, args.json)
+    return 0
+
+
+def _run_frontier(row: Objective, settings: TrainSettings, args: argparse.Namespace) -> int:
+    """A run for each strength of the anchor, what each came to, and a page that draws it."""
+    anchor, out = anchor_of(row), Path(args.out)
+    assert anchor is not None  # or there would be no --frontier
+    strengths = strengths_of(args.frontier)
+    points = []
+    for point in train_frontier(settings, args.reward, anchor, strengths, out):
+        points.append({anchor: point.strength, "eval/reward": point.reward, "eval/kl": point.kl})
+        if not args.json:
+            print(f"{anchor} {point.strength:g}: reward {point.reward:.3f}, KL {point.kl:.2f} nats")
+    page = build_report([out], out / "frontier.html")
+    if args.json:
+        print_json({"out": str(out), "points": points, "page": str(page)})
+    else:
+        print(f"{page}: open it in a browser")
     return 0
 
 
@@ -64,6 +90,8 @@ def _parser(row: Objective) -> Parser:
     parser.add_argument("--out", required=True, help="the run directory to write")
     if row.view == "prompts":
         parser.add_argument("--reward", action="append", default=[], help=REWARD)
+    if anchor_of(row):
+        parser.add_argument("--frontier", metavar="A,B,...", help=FRONTIER.format(anchor_of(row)))
     own = parser.add_argument_group(f"options of {row.name}")
     for name, default in row.options().items():
         choices = row.choices(name) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,3 +35,8 @@ def progress_bar(label: str, total: int | None, start: int = 0) -> Iterator[Adva
                 bars.update(task, note=note)
 
         yield advance
+
+
+def say(line: str) -> None:
+    """A line for people, above a bar that is being drawn, in a log as it is."""
+    print(line, file=sys.stderr, flush=True)

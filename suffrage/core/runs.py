@@ -5,6 +5,7 @@ settings.json      the settings as given, and under "resolved" what was made of 
 environment.json   versions and machine
 metrics.jsonl      one row a logged step; the same whether or not the run was interrupted
 timing.jsonl       seconds and speed of the same steps, which are never the same twice
+samples.jsonl      answers to a few held-out prompts as training went on, of methods that sample
 checkpoints/       the newest state to resume from
 model/             the model in Hugging Face form, with a model card
 done.json          the last file written; a run without it is unfinished
@@ -29,6 +30,7 @@ from suffrage.core.machine import environment
 
 Settings = dict[str, Any]
 SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
+METRICS, TIMING, SAMPLES = "metrics.jsonl", "timing.jsonl", "samples.jsonl"
 RESOLVED = "resolved"  # a key of settings.json that follows from the machine and the others
 
 
@@ -71,24 +73,24 @@ class RunDirectory:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        file = self.path / "metrics.jsonl"
+        file = self.path / METRICS
         return read_jsonl(file) if file.exists() else []
 
     @property
     def seconds(self) -> float:
         """Seconds spent in the steps that count, over all resumptions."""
-        file = self.path / "timing.jsonl"
+        file = self.path / TIMING
         rows = read_jsonl(file) if file.exists() else []
         return round(sum(float(row.get("seconds", 0)) for row in rows), 3)
 
     def log(self, metrics: dict[str, Any], timing: dict[str, Any]) -> None:
         """Append one step's figures; `timing` holds what differs from run to run."""
-        append_jsonl(self.path / "metrics.jsonl", metrics)
-        append_jsonl(self.path / "timing.jsonl", {"step": metrics["step"], **timing})
+        append_jsonl(self.path / METRICS, metrics)
+        append_jsonl(self.path / TIMING, {"step": metrics["step"], **timing})
 
     def rewind(self, step: int) -> None:
         """Forget what was logged after `step`: a resumed run logs it again."""
-        for name in ("metrics.jsonl", "timing.jsonl"):
+        for name in (METRICS, TIMING, SAMPLES):
             file = self.path / name
             if file.exists():
                 rows = read_log(file)

@@ -23,13 +23,22 @@ from suffrage.report.reading import (
     read_groups,
     read_responses,
 )
-from suffrage.report.runs import ENVIRONMENT, SETTINGS, Run, is_run, read_run
+from suffrage.report.runs import (
+    DONE,
+    ENVIRONMENT,
+    METRICS,
+    SAMPLES,
+    SETTINGS,
+    Run,
+    is_run,
+    read_run,
+)
 from suffrage.report.text import unique_names
 
 DEPTH = 4  # levels of folders searched, the given one included
 RESPONSES = "responses.json"
 _SKIPPED_FOLDERS = {"checkpoints", "__pycache__", "node_modules"}
-_RUN_FILES = {SETTINGS, ENVIRONMENT, "done.json", "metrics.jsonl", "timing.jsonl"}
+_RUN_FILES = {SETTINGS, ENVIRONMENT, METRICS, SAMPLES, DONE, "timing.jsonl"}
 
 R = TypeVar("R", bound=Result)
 

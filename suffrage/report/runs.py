@@ -1,7 +1,8 @@
 """Reading a run directory: settings first, metrics as they come, done last.
 
 A run may still be going, or may have been killed: every file but `settings.json` may be missing,
-and the last line of `metrics.jsonl` may be torn. What is there is shown, what is broken refused.
+and the last line of `metrics.jsonl` and of `samples.jsonl` may be torn. What is there is shown,
+what is broken refused.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from suffrage.core.errors import DataError
 from suffrage.core.files import numbered_jsonl, read_json, read_text
 from suffrage.core.records import Meta
 
-SETTINGS, ENVIRONMENT, METRICS, DONE = (
+SETTINGS, ENVIRONMENT, METRICS, SAMPLES, DONE = (
     "settings.json",
     "environment.json",
     "metrics.jsonl",
+    "samples.jsonl",
     "done.json",
 )
 
@@ -32,6 +34,7 @@ class Run:
     environment: Meta
     metrics: tuple[Meta, ...]
     done: Meta | None  # None: the run has not finished
+    samples: tuple[Meta, ...] = ()  # answers as training went on
 
     @property
     def method(self) -> str:
@@ -51,8 +54,9 @@ def read_run(folder: Path) -> Run:
         name=folder.resolve().name,
         settings=_object(folder / SETTINGS) or {},
         environment=_object(folder / ENVIRONMENT) or {},
-        metrics=_metrics(folder / METRICS),
+        metrics=_rows(folder / METRICS),
         done=_object(folder / DONE),
+        samples=_rows(folder / SAMPLES),
     )
 
 
@@ -65,7 +69,7 @@ def _object(path: Path) -> Meta | None:
     return value
 
 
-def _metrics(path: Path) -> tuple[Meta, ...]:
+def _rows(path: Path) -> tuple[Meta, ...]:
     if not path.is_file():
         return ()
     rows: list[Meta] = []

@@ -17,6 +17,7 @@ from suffrage.report.collect import (
     reward,
     reward_kl,
     runs,
+    samples,
     stance,
     training,
 )
@@ -48,6 +49,7 @@ SECTIONS = (
     Section("reward", reward.collect),
     Section("training", training.collect),
     Section("reward_kl", reward_kl.collect),
+    Section("samples", samples.collect),
     Section("stance", stance.collect),
     Section("answers", answers.collect),
     Section("runs", runs.collect),

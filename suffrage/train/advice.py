@@ -1,38 +1,74 @@
-"""What a user should know of a finished run's curves, and what to do about it."""
+"""What a user should know of a run's curves, and what to do about it.
+
+A check reads the run's metrics, from the first step on, and returns a sentence where something goes
+wrong, or nothing.
+"""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
+from suffrage.core.progress import say
 from suffrage.objectives.objective import Objective
 from suffrage.train.optimiser import Metrics
 
+Rows = Sequence[Metrics]
+Check = Callable[[Rows], str]
+
 FALL = 0.1  # nats a token by which preferred answers may become less likely before we say so
+ENOUGH = 10  # rows before anything is said of a run that goes on
+GROWTH = 1.1  # times as many rows before the checks look again, so that long runs stay quick
 
 
-def advice(row: Objective, rows: Sequence[Metrics]) -> tuple[str, ...]:
-    """One sentence for each thing that went wrong; none where all is well.
-
-    rows: the run's metrics, from the first step to the last.
-    """
-    return tuple(filter(None, (_pushed_away(row, rows), _learned_by_heart(rows))))
+def offline_checks(row: Objective) -> tuple[Check, ...]:
+    """The checks of a method that reads its answers from a file."""
+    return (partial(_pushed_away, row), _learned_by_heart)
 
 
-def _pushed_away(row: Objective, rows: Sequence[Metrics]) -> str:
+def advice(checks: Sequence[Check], rows: Rows) -> tuple[str, ...]:
+    """One sentence for each thing that went wrong; none where all is well."""
+    return tuple(filter(None, (check(rows) for check in checks)))
+
+
+@dataclass
+class LiveAdvice:
+    """Told of each row as it is logged, says each thing that goes wrong once, while it does."""
+
+    checks: Sequence[Check]
+    rows: dict[float, Metrics] = field(default_factory=dict)  # a resumed run logs a step again
+    _due: int = ENOUGH
+
+    def __call__(self, row: Metrics) -> None:
+        self.rows[row["step"]] = row
+        if len(self.rows) < self._due:
+            return
+        self._due = math.ceil(GROWTH * len(self.rows))
+        rows = list(self.rows.values())
+        found = {check: sentence for check in self.checks if (sentence := check(rows))}
+        for sentence in found.values():
+            say(f"at step {row['step']:g}: {sentence}")
+        self.checks = [check for check in self.checks if check not in found]
+
+
+def _pushed_away(row: Objective, rows: Rows) -> str:
     """Preferred answers that lose likelihood, as DPO's loss allows (2404.19733, section 4)."""
-    ends = _ends(rows, "eval/chosen_logp") or _ends(rows, "chosen_logp")
-    if ends is None or ends[1] >= ends[0] - FALL:
+    found = ends(rows, "eval/chosen_logp") or ends(rows, "chosen_logp")
+    if found is None or found[1] >= found[0] - FALL:
         return ""
     remedies = "a smaller --lr, fewer --epochs or --kl 0.1"
     also = " or --nll 1" if "nll" in row.options() else ""
     return (
-        f"the preferred answers themselves became less likely ({ends[0]:.2f} -> {ends[1]:.2f} nats "
-        f"a token), so the model moves toward neither answer; {remedies}{also} keeps them likely"
+        f"the preferred answers themselves became less likely ({found[0]:.2f} -> {found[1]:.2f} "
+        f"nats a token), so the model moves toward neither answer; {remedies}{also} keeps them "
+        "likely"
     )
 
 
-def _learned_by_heart(rows: Sequence[Metrics]) -> str:
+def _learned_by_heart(rows: Rows) -> str:
     held_out = [row["eval/loss"] for row in rows if "eval/loss" in row]
     if len(held_out) < 3 or held_out[-1] <= min(held_out) * 1.05 + 1e-6:
         return ""
@@ -44,8 +80,8 @@ def _learned_by_heart(rows: Sequence[Metrics]) -> str:
     )
 
 
-def _ends(rows: Sequence[Metrics], name: str) -> tuple[float, float] | None:
-    """The means over the first and the last tenth of what was logged."""
+def ends(rows: Rows, name: str) -> tuple[float, float] | None:
+    """A figure's means over the first and the last tenth of what was logged."""
     values = [row[name] for row in rows if name in row]
     if len(values) < 2:
         return None

@@ -157,6 +157,8 @@ _SAMPLED = {
     "reward": "mean score of the sampled answers, what is taken off included; `eval/reward`: of "
     "answers to the held-out prompts, drawn with the same random numbers each time. Of several "
     "rewards `reward/NAME` is each one's own mean, in its scale",
+    "reward_low": "held out only: where the 95 % interval of `eval/reward` begins, over prompts",
+    "reward_high": "held out only: where it ends",
     "kl": "mean over answers of the summed log-ratio to the reference, in nats; an estimate "
     "from samples, which may dip below 0 near the start",
     "entropy": "mean of -log p of the sampled tokens; near 0 the model always says the same",
@@ -181,7 +183,15 @@ _IMITATED = {
     **{name: text for name, text in _STEP.items() if name != "tokens"},
 }
 # Logged only where an option, or an answer without a reward, calls for them
-SOMETIMES = {"left_out", "kl_loss", "kl_coef", "exact_entropy", "pretraining_loss"}
+SOMETIMES = {
+    "reward_low",
+    "reward_high",
+    "left_out",
+    "kl_loss",
+    "kl_coef",
+    "exact_entropy",
+    "pretraining_loss",
+}
 OF_METHOD: dict[str, dict[str, str]] = {
     "ppo": {
         **_SAMPLED,

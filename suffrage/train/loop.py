@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,17 +47,17 @@ def train(
     evaluate: Callable[[], Metrics] | None = None,
     keeper: Stateful | None = None,
     show: str = "loss",
-    watch: Callable[[Metrics], None] = lambda metrics: None,
+    watchers: Sequence[Callable[[Metrics], None]] = (),
     stop: Callable[[Metrics], str] = lambda metrics: "",
 ) -> Metrics:
     """Run every step that is still to do, and return the last figures logged.
 
-    show: the figure beside the progress bar; watch: also gets each row that is logged; stop: says
+    show: the figure beside the progress bar; watchers: also get each row that is logged; stop: says
     why to stop after a row, or nothing.
 
     A killed run resumes from its newest checkpoint and logs what an uninterrupted one would.
     """
-    return _Loop(run, optimiser, step, label, evaluate, keeper, show, watch, stop).run_all()
+    return _Loop(run, optimiser, step, label, evaluate, keeper, show, watchers, stop).run_all()
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _Loop:
     evaluate: Callable[[], Metrics] | None
     keeper: Stateful | None
     show: str
-    watch: Callable[[Metrics], None]
+    watchers: Sequence[Callable[[Metrics], None]]
     stop: Callable[[Metrics], str]
 
     def __post_init__(self) -> None:
@@ -129,7 +129,8 @@ class _Loop:
     def _log(self, metrics: Metrics, timing: dict[str, Any]) -> None:
         if self.processes.main:
             self.run.log(metrics, timing)
-            self.watch(metrics)
+            for watch in self.watchers:
+                watch(metrics)
 
     def _stalled(self) -> bool:
         """Keep the weights of the best evaluation so far; whether it is `patience` old."""

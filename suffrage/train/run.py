@@ -24,7 +24,7 @@ from suffrage.models.processes import find_processes
 from suffrage.models.seed import set_seed
 from suffrage.objectives.objective import Objective
 from suffrage.objectives.table import objective
-from suffrage.train.advice import advice
+from suffrage.train.advice import LiveAdvice, advice, offline_checks
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside
 from suffrage.train.card import write_card
 from suffrage.train.examples import Batches
@@ -83,7 +83,7 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     with computing_in(settings.precision, models.trained.device):
         metrics = _train(settings, options, models, data, run, heads)
     found = (heads.note,) if heads and heads.note else ()
-    notes = (*data.notes, *found, *forgotten(settings), *advice(row, run.metrics))
+    notes = (*data.notes, *found, *forgotten(settings), *advice(offline_checks(row), run.metrics))
     return Finished(out, metrics, notes)
 
 
@@ -147,7 +147,10 @@ def _train(
     evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
     run = replace(run, resolved=resolved(settings, models.given, models.trained, optimiser))
     with tracking(settings.track if optimiser.processes.main else "none", run) as watch:
-        metrics = train(run, optimiser, step, label=settings.method, evaluate=evaluate, watch=watch)
+        watchers = (watch, LiveAdvice(offline_checks(row)))
+        metrics = train(
+            run, optimiser, step, label=settings.method, evaluate=evaluate, watchers=watchers
+        )
     if models.scalar is not None and row.view != "labels":  # a classifier's zero is its threshold
         centre(models.scalar, data.training, step.figures(data.training), beside)
     if isinstance(beside, Reliabilities) and find_processes().main:

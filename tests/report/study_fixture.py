@@ -251,9 +251,27 @@ def write_run(folder: Path, method: str, lang: str = "en", *, finished: bool = T
     write_json(folder / "environment.json", environment)
     rows = [_row(method, step, step / steps, chance) for step in range(1, steps + 1)]
     write_jsonl(folder / "metrics.jsonl", rows)
+    if method == "ppo":
+        write_jsonl(folder / "samples.jsonl", _samples(lang))
     if finished:
         write_json(folder / "done.json", {"steps": steps, "seconds": 12.5 + steps / 3})
     return folder
+
+
+def _samples(lang: str) -> list[dict[str, object]]:
+    """Two held-out prompts answered at four moments."""
+    asked = (
+        ("要支持真人版嗎？", "配音呢？") if lang == "zh" else ("A live action?", "And the voices?")
+    )
+    answer = "我支持，因為選角用心。" if lang == "zh" else "I support it, for the casting is good."
+    return [
+        {
+            "step": step, "prompt_id": f"p{place}", "prompt": prompt,
+            "completion": answer * (1 + step // 200), "rewards": {"reward": step / 200 - 1},
+        }
+        for step in (0, 100, 200, 400)
+        for place, prompt in enumerate(asked)
+    ]  # fmt: skip
 
 
 def _row(method: str, step: int, part: float, chance: random.Random) -> dict[str, object]:

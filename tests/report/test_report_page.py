@@ -50,7 +50,10 @@ PARTS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         ["data"],
     ),
     "sft": (lambda folder: write_run(folder / "sft", "sft"), ["training", "runs"]),
-    "ppo": (lambda folder: write_run(folder / "ppo", "ppo"), ["training", "reward_kl", "runs"]),
+    "ppo": (
+        lambda folder: write_run(folder / "ppo", "ppo"),
+        ["training", "reward_kl", "samples", "runs"],
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from ten_groups import groups
 from test_resume import killed
 
 from suffrage.core.errors import SettingsError
+from suffrage.core.files import read_jsonl
 from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
 from suffrage.models.language_model import load
@@ -64,6 +65,23 @@ def test_what_best_of_n_imitates_comes_from_the_model_as_given(settings, prompts
     assert all(abs(row["kl"]) < 1e-6 for row in rows[1:])
     assert all(row["best_reward"] >= row["reward"] for row in rows[1:])
     assert rows[-1]["eval/reward"] > rows[0]["eval/reward"] + 0.1
+    shown = read_jsonl(tmp_path / "run" / "samples.jsonl")
+    assert [row["step"] for row in shown] == [0] * 3 + [20] * 3
+    assert shown[0]["completion"] != shown[3]["completion"]  # of the model that learns
+
+
+def test_answers_to_held_out_prompts_are_shown_as_they_change(settings, prompts, tmp_path):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=20, batch_size=8, lr=1e-2, eval_every=10,
+        options={"samples": 2, "max_new_tokens": 8},
+    )  # fmt: skip
+    train_online(made, LETTERS, tmp_path / "run")
+    shown = read_jsonl(tmp_path / "run" / "samples.jsonl")
+    assert [row["step"] for row in shown] == [0] * 3 + [10] * 3 + [20] * 3
+    assert [row["prompt"] for row in shown[:3]] == [group.prompt.text for group in groups(3)]
+    for row in shown:
+        share = sum("a" <= letter <= "z" for letter in row["completion"]) / 8
+        assert row["rewards"] == {LETTERS: share}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +94,7 @@ def test_what_best_of_n_imitates_comes_from_the_model_as_given(settings, prompts
 def test_it_goes_on_after_a_kill(method, options, settings, prompts, tmp_path, reward_folder):
     more = {"pretraining": str(tmp_path / "pairs.jsonl")} if method == "ppo" else {}
     made = settings(
-        method, data=prompts, epochs=4, checkpoint_every=1, **more,
+        method, data=prompts, eval_data=prompts, eval_every=1, epochs=4, checkpoint_every=1, **more,
         options={"samples": 2, "max_new_tokens": 6, **options},
     )  # fmt: skip
     out, whole = tmp_path / "run", tmp_path / "whole"
@@ -84,7 +102,8 @@ def test_it_goes_on_after_a_kill(method, options, settings, prompts, tmp_path, r
     assert not (out / "done.json").exists()
     for folder in (out, whole):
         train_online(made, str(reward_folder), folder)
-    assert (out / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
     one, other = (load_file(next((f / "model").glob("*.safetensors"))) for f in (out, whole))
     assert all(torch.equal(one[name], other[name]) for name in other)
 

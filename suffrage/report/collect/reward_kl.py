@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from suffrage.report.collect.frontier import frontier_plots
 from suffrage.report.collect.series import known, numbers
 from suffrage.report.figures.curves import path_picture, trend_path
 from suffrage.report.inputs import Inputs
@@ -11,13 +12,14 @@ from suffrage.report.words import Words
 
 
 def collect(inputs: Inputs, words: Words) -> dict[str, object] | None:
-    """One plot for each run that logged both figures at two steps or more."""
+    """A plot for each run that logged both figures at two steps or more, and each frontier."""
     plots = []
     for place, run in enumerate(inputs.runs):
         points = kl_and_reward(run)
         if len(points) >= 2:
             plots.append(_plot(run, points, f"kl{place}", words))
-    return {"plots": plots} if plots else None
+    frontiers = frontier_plots(inputs, words)
+    return {"plots": plots, "frontiers": frontiers} if plots or frontiers else None
 
 
 def kl_and_reward(run: Run) -> list[tuple[float, float]]:

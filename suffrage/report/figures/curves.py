@@ -68,6 +68,28 @@ def path_picture(name: str, points: Points, titles: tuple[str, str], label: str)
         return canvas.svg(label)
 
 
+def frontier_picture(
+    name: str, points: Sequence[tuple[str, float, float]], titles: tuple[str, str], label: str
+) -> Markup:
+    """Named points (x, y) of one set of runs, joined in the order of x."""
+    with style():
+        canvas = Canvas(name, 420, 300)
+        axes = canvas.axes(58, 14, 34, 48)
+        ordered = sorted(points, key=lambda point: point[1:])
+        axes.plot(*zip(*(point[1:] for point in ordered), strict=True), color=ACCENT, alpha=0.45)
+        for word, x, y in ordered:
+            axes.plot(x, y, "o", color=ACCENT, markersize=9, zorder=4)
+            axes.annotate(
+                canvas.word(word), (x, y), (0, 9), textcoords="offset points", ha="center"
+            )
+        axes.grid(visible=True)
+        axes.margins(0.14)
+        _few_ticks(axes)
+        axes.set_xlabel(canvas.word(titles[0]), color=MUTED, fontsize=12, labelpad=6)
+        axes.set_ylabel(canvas.word(titles[1]), color=MUTED, fontsize=12, labelpad=6)
+        return canvas.svg(label)
+
+
 def _draw_line(axes: Axes, line: Line, colour: str, dash: Dash) -> None:
     points = np.array(thin(trend(line.points)))
     if len(line.points) >= SMOOTHED_FROM:

@@ -13,6 +13,7 @@ from suffrage.data.encode import Tree
 from suffrage.data.forest import Forest, pack, split
 from suffrage.models.forward import hidden_states, token_logps
 from suffrage.models.language_model import LanguageModel
+from suffrage.stats.intervals import clustered_mean
 from suffrage.train.optimiser import Metrics
 from suffrage.train.rl.critic import Critic
 from suffrage.train.rl.sampler import Sampler, Scored
@@ -75,11 +76,14 @@ class Roller:
         return Rollout(scored, mask_BT, logps_BT, reference_BT, values_BT)
 
     def evaluate(self, tasks: Sequence[Task], seed: int) -> Metrics:
-        """Reward of the answers to held-out prompts, always with the same random numbers, and how
-        far they are from the reference's."""
+        """Reward of the answers to held-out prompts, always with the same random numbers, with its
+        95 % interval over prompts, and how far they are from the reference's."""
         rollout = replace(self, critic=None)(tasks, seed, list(range(len(tasks))))
-        found = rollout.metrics
-        return {name: found[name] for name in ("reward", "kl", "length", "unfinished")}
+        found, scored = rollout.metrics, rollout.scored
+        mean = clustered_mean(scored.score_B.numpy(), scored.group_B.numpy())
+        told = {name: found[name] for name in ("reward", "kl", "length", "unfinished")}
+        ends = {"reward_low": mean.low, "reward_high": mean.high}
+        return told | {name: end for name, end in ends.items() if end is not None}
 
     def _policy_and_critic(self, forest: Forest) -> tuple[Tensor, Tensor]:
         model = self.policy.model

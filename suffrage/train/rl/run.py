@@ -18,11 +18,13 @@ from suffrage.models.precision import computing_in
 from suffrage.models.seed import set_seed
 from suffrage.objectives.online import OnlineDPOOptions, PolicyOptions, PPOOptions, SamplingOptions
 from suffrage.objectives.table import objective
+from suffrage.train.advice import LiveAdvice, advice
 from suffrage.train.examples import Batches
 from suffrage.train.loop import train
 from suffrage.train.material import read_data
 from suffrage.train.offline import language_method
 from suffrage.train.optimiser import Metrics, Optimiser
+from suffrage.train.rl.advice import CHECKS
 from suffrage.train.rl.average import Average
 from suffrage.train.rl.check import check
 from suffrage.train.rl.critic import Critic, own_critic, trunk_critic
@@ -33,6 +35,7 @@ from suffrage.train.rl.pretraining import Pretraining
 from suffrage.train.rl.reward import Reward, find_reward, place_of
 from suffrage.train.rl.rewards import Member, Rewards
 from suffrage.train.rl.rollout import Roller
+from suffrage.train.rl.sample_log import SampleLog
 from suffrage.train.rl.sampler import Sampler
 from suffrage.train.rl.stops import MOST_STEPS, Stops, why_ended
 from suffrage.train.rl.tasks import Task, tasks_of
@@ -92,8 +95,8 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     set_seed(settings.seed)
     prepared = prepare(settings, options, names)
     step, trained = prepared.step, prepared.trained
-    told = resolved(settings, step.roller.reference, trained, step.optimiser)
-    run = replace(run, resolved=told)
+    made = resolved(settings, step.roller.reference, trained, step.optimiser)
+    run = replace(run, resolved=made)
     metrics = _run(settings, run, prepared)
     if prepared.average is not None:
         prepared.average.write(trained.model)
@@ -102,7 +105,8 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     finish(run, settings, trained, metrics, ended=ended)
     left_out = step.roller.sampler.rewards.left_out
     without = (f"{left_out} answers had no reward and were left out",) * bool(left_out)
-    notes = (prepared.note, f"ended: {ended}", *without, *forgotten(settings))
+    told = (*without, *forgotten(settings), *advice(CHECKS, run.metrics))
+    notes = (prepared.note, f"ended: {ended}", *told)
     return Finished(out, metrics, notes)
 
 
@@ -110,6 +114,8 @@ def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metr
     """Every step that is still to do; returns the last figures."""
     step, held_out = prepared.step, prepared.held_out
     device = device_of(settings.device)
+    asked = replace(step.roller.sampler, policy=prepared.trained)
+    log = SampleLog(run, asked, held_out, settings.seed)
     with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
         return train(
             run,
@@ -119,7 +125,7 @@ def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metr
             evaluate=(lambda: step.evaluate(held_out)) if held_out else None,
             keeper=step,
             show="reward",
-            watch=watch,
+            watchers=(watch, LiveAdvice(CHECKS), log),
             stop=Stops(settings.stop_reward, settings.stop_kl),
         )
 
