@@ -185,3 +185,27 @@ def test_what_is_refused_has_a_neighbour_that_is_not(settings):
         ("raft", {"combine": "ensemble"}),
     ):
         assert check(settings(method, options=options), ["runs/reward"]).samples >= 1
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("ppo", {"temperature": 0.6, "minibatches": 3, "rollout_epochs": 3}),
+        ("ppo", {"critic": "trunk", "kl_target": 0.2, "whiten_rewards": "on", "ema": 0.9}),
+        ("ppo", {"kl_in": "loss", "kl_estimator": "k2", "entropy_coef": 0.1, "lam": 1.0}),
+        ("rloo", {"kl_estimator": "k3", "reward_scale": "reference", "reward_clip": 1.0}),
+        ("grpo", {"group_scale": "none", "mean_over": "token", "missing_end": "set"}),
+        ("reinforce", {"temperature": 1.5, "length_penalty": 0.1, "repetition_penalty": 1.0}),
+    ],
+    ids=lambda each: each if isinstance(each, str) else next(iter(each)),
+)
+def test_before_an_update_the_policy_is_the_one_that_sampled(
+    method, options, settings, prompts, tmp_path
+):
+    made = settings(
+        method, data=prompts, epochs=2, batch_size=8, lr=1e-2, microbatch_tokens=48,
+        options={"samples": 2, "max_new_tokens": 8, **options},
+    )  # fmt: skip
+    train_online(made, LETTERS, tmp_path / "run")
+    ratios = [row["ratio"] for row in RunDirectory(tmp_path / "run").metrics]
+    assert ratios == [pytest.approx(1, abs=1e-5)] * 2
