@@ -41,6 +41,23 @@ def real_path() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Any]]:
+    """Starts servers of chat completions that answer as they are told: see `chat_server`."""
+    from chat_server import Server
+
+    made: list[Server] = []
+
+    def start(answer: Callable[..., Any]) -> Server:
+        made.append(Server(answer))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.http.shutdown()
+        server.http.server_close()
+
+
 FLAGS = [
     "--headless",
     "--no-sandbox",

@@ -29,8 +29,9 @@ FOR_REWARDS = ("heads",)  # where none is trained
 FOR_SAMPLERS = ("stop_reward", "stop_kl", "pretraining")  # where answers come from a file
 REWARD = (
     "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), "
-    "hf:MODEL#LABEL, any Hugging Face sequence classifier, or module:function, any Python function "
-    "of prompts and completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
+    "hf:MODEL#LABEL, any Hugging Face sequence classifier, judge:MODEL or judge:URL#MODEL, a "
+    "language model that rates answers, or module:function, any Python function of prompts and "
+    "completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
     "are taken together as --combine says"
 )
 FRONTIER = (

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -48,8 +49,14 @@ class Endpoint:
     pause: float = 1.0  # seconds before the second attempt; twice as long before each further one
     timeout: float = 300.0
 
+    @property
+    def name(self) -> str:
+        return f"{self.url}#{self.model}"
+
     @staticmethod
-    def named(name: str, requests: int = 8) -> Endpoint:
+    def named(
+        name: str, requests: int = 8, *, attempts: int = 6, timeout: float = 300.0
+    ) -> Endpoint:
         url, _, model = name.partition("#")
         if not model:
             raise SettingsError(
@@ -61,7 +68,7 @@ class Endpoint:
                 "a server's address is written into the answers, so it must hold no user and "
                 f"password; give a key in {KEY}."
             )
-        return Endpoint(url.rstrip("/"), model, requests)
+        return Endpoint(url.rstrip("/"), model, requests, attempts, timeout=timeout)
 
 
 @dataclass(frozen=True)
@@ -76,35 +83,65 @@ def is_endpoint(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
+class NoAnswerError(ModelError):
+    """A request that the server did not answer; it may still answer others."""
+
+
 def ask(
     endpoint: Endpoint, prompts: Sequence[Prompt], n: int, sampling: Sampling
 ) -> list[list[Answer]]:
     """`n` answers for each prompt, in the order given; the first refusal ends it all."""
+    answered = []
+    with (
+        _asking(endpoint, prompts, n, sampling) as futures,
+        progress_bar("asking", len(prompts)) as advance,
+    ):
+        for future in futures:
+            answered.append(future.result())
+            advance()
+    return answered
+
+
+def ask_each(
+    endpoint: Endpoint, prompts: Sequence[Prompt], n: int, sampling: Sampling
+) -> list[list[Answer] | NoAnswerError]:
+    """The same, with what went wrong in the place of answers that did not come.
+
+    What no request can survive, such as a wrong key or model, still ends it all. Draws no progress,
+    since it may be asked in the middle of a training.
+    """
+    with _asking(endpoint, prompts, n, sampling) as futures:
+        return [_answers_or_why(future) for future in futures]
+
+
+def _answers_or_why(future: Future[list[Answer]]) -> list[Answer] | NoAnswerError:
+    try:
+        return future.result()
+    except NoAnswerError as error:
+        return error
+
+
+@contextmanager
+def _asking(
+    endpoint: Endpoint, prompts: Sequence[Prompt], n: int, sampling: Sampling
+) -> Iterator[list[Future[list[Answer]]]]:
+    """The requests under way; an exception ends those that are left."""
     if sampling.suppress_tokens:
         raise SettingsError(
             "suppress_tokens cannot be asked of a server, which has its own tokens; leave it out "
             "or name a model's folder."
         )
-    with (
-        _client(endpoint) as client,
-        ThreadPoolExecutor(endpoint.requests) as pool,
-        progress_bar("asking", len(prompts)) as advance,
-    ):
+    with _client(endpoint) as client, ThreadPoolExecutor(endpoint.requests) as pool:
         line = _Line(endpoint, client, threading.Event())
-        futures = [
-            pool.submit(_answers, line, _body(endpoint, prompt, n, sampling, key))
-            for key, prompt in enumerate(prompts)
-        ]
-        answered = []
         try:
-            for future in futures:
-                answered.append(future.result())
-                advance()
+            yield [
+                pool.submit(_answers, line, _body(endpoint, prompt, n, sampling, key))
+                for key, prompt in enumerate(prompts)
+            ]
         except BaseException:
             line.given_up.set()  # nobody waits for another attempt
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return answered
 
 
 @dataclass(frozen=True)
@@ -180,8 +217,8 @@ def _read(endpoint: Endpoint, response: httpx2.Response) -> list[Answer]:
     return answers
 
 
-def _strange(endpoint: Endpoint, response: httpx2.Response) -> ModelError:
-    return ModelError(
+def _strange(endpoint: Endpoint, response: httpx2.Response) -> NoAnswerError:
+    return NoAnswerError(
         f"{endpoint.url} answered with no chat completions but {response.text[:80]!r}; check that "
         "the address ends as the server says, mostly in /v1."
     )
@@ -228,8 +265,8 @@ def retry_after(stated: str) -> float:
     return max(0.0, (then - datetime.now(then.tzinfo and UTC)).total_seconds())
 
 
-def _silent(endpoint: Endpoint, error: Exception) -> ModelError:
-    return ModelError(
+def _silent(endpoint: Endpoint, error: Exception) -> NoAnswerError:
+    return NoAnswerError(
         f"{endpoint.url} gave no answer in {endpoint.attempts} attempts "
         f"({type(error).__name__}); start the server or check the address."
     )
@@ -249,7 +286,7 @@ def _refused(endpoint: Endpoint, response: httpx2.Response) -> ModelError:
             f"{said}); its models are listed at {endpoint.url}/models."
         )
     again = f" in {endpoint.attempts} attempts" if status in PASSING else ""
-    return ModelError(
+    return NoAnswerError(
         f"{endpoint.url} refused the request{again} (status {status}: {said}); change the options "
         "or look at the server's log."
     )

@@ -65,6 +65,11 @@ class ScalarModel:
         return _offsets(self.model.config)
 
     @property
+    def weight_HD(self) -> Tensor:
+        """The heads' weights."""
+        return _head(self.model).weight
+
+    @property
     def offset(self) -> float:
         """The offset of a model of one head."""
         (only,) = self.offsets
@@ -104,10 +109,12 @@ def score_trees(scalar: ScalarModel, trees: list[Tree], budget: int = 16384) -> 
     return torch.cat(parts) if parts else torch.zeros(0)
 
 
-def from_language_model(base: LanguageModel, seed: int, heads: Sequence[str] = ()) -> ScalarModel:
+def from_language_model(
+    base: LanguageModel, seed: int, heads: Sequence[str] = (), alike: bool = False
+) -> ScalarModel:
     """The language model's backbone with a new head, N(0, 1 / (D + 1)) (2009.01325, section 3).
 
-    heads: the names of several.
+    heads: the names of several; alike: whether all of them start as the same.
     """
     if not isinstance(base.model, PreTrainedModel):
         raise ModelError(
@@ -135,8 +142,9 @@ def from_language_model(base: LanguageModel, seed: int, heads: Sequence[str] = (
     generator = torch.Generator().manual_seed(seed)
     width = head.weight.shape[1]
     with torch.no_grad():
-        noise = torch.randn(head.weight.shape, generator=generator)
-        head.weight.copy_(noise / (width + 1) ** 0.5)
+        rows = 1 if alike else len(head.weight)
+        noise = torch.randn((rows, width), generator=generator)
+        head.weight.copy_(noise.expand_as(head.weight) / (width + 1) ** 0.5)
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = _word(tokenizer, config.pad_token_id)
     return _wrap(replace(base, tokenizer=tokenizer), model)

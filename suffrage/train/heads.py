@@ -1,7 +1,7 @@
 """Several rewards on one trunk: which judgments are for which head of a reward model.
 
-One head a criterion (helpful, honest, ...), a kind of rater, or a group of raters who see things
-alike. The trunk learns from all judgments, each head from its own.
+One head a criterion (helpful, honest, ...), a kind of rater, a group of raters who see things
+alike, or each rater. The trunk learns from all judgments, each head from its own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from suffrage.core.files import read_json
 from suffrage.core.records import Group, Judgment
 from suffrage.stats.votes import latest
 
-ONE = "one"
+ONE, RATERS = "one", "raters"
 OF_JUDGMENT: Mapping[str, Callable[[Judgment], str]] = {
     "criterion": lambda judgment: judgment.criterion,
     "rater-kind": lambda judgment: judgment.rater_kind,
+    RATERS: lambda judgment: judgment.rater,
 }
 
 
@@ -27,12 +28,14 @@ class Heads:
     """The heads' names, and the name of the head that a judgment is for (another: for none).
 
     members: the group of each rater, where these were found and not given; note: how.
+    alike: whether the heads start alike and stay near each other: see `suffrage.train.personal`.
     """
 
     names: tuple[str, ...]
     of: Callable[[Judgment], str]
     members: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    alike: bool = False
 
     def split(self, group: Group) -> list[Group]:
         """For each head the group with the judgments that are for it, and without a consensus."""
@@ -54,7 +57,7 @@ class Heads:
 
 
 def find_heads(setting: str, groups: Sequence[Group]) -> Heads | None:
-    """The heads asked for, None for one: by criterion, by kind of rater, or by a file's groups.
+    """The heads asked for, None for one: by criterion, kind of rater, rater, or a file's groups.
 
     The file holds {rater: name of the group}; judgments of other raters are left out.
     `SettingsError` where the data has no two of them.
@@ -69,7 +72,7 @@ def find_heads(setting: str, groups: Sequence[Group]) -> Heads | None:
             f"--heads {setting} needs judgments for two heads or more, and the data has {held}; "
             "leave it out."
         )
-    return Heads(tuple(sorted(found)), of)
+    return Heads(tuple(sorted(found)), of, alike=setting == RATERS)
 
 
 def _by_group(file: Path) -> Callable[[Judgment], str]:

@@ -39,9 +39,11 @@ from suffrage.train.offline import (
     shared_out,
 )
 from suffrage.train.optimiser import LoopSettings, Metrics, Optimiser
+from suffrage.train.personal import with_prior
 from suffrage.train.rater_groups import PREFIX
 from suffrage.train.settings import TrainSettings, learning_rate
 from suffrage.train.start import Models, models_of
+from suffrage.train.terms import count_groups
 from suffrage.train.trackers import tracking
 
 
@@ -142,6 +144,8 @@ def _train(
     modules |= {} if beside is None else {"beside": beside}
     optimiser = Optimiser(modules, loop, find_processes(), {"beside": RATE})
     made = _method(row, options, models, settings.microbatch_tokens, beside)
+    if heads is not None and heads.alike:
+        made = _personal(made, models, data)
     method = shared_out(made, optimiser)
     step = OfflineStep(data.training, batches, method, optimiser)
     evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
@@ -183,6 +187,17 @@ def _method(
     if models.scalar is None:
         return language_method(row, options, models.trained, tokens, models.anchor)
     return reward_method(row, options, models.scalar, tokens, beside)
+
+
+def _personal(method: Method, models: Models, data: Data) -> Method:
+    """The method with the prior that keeps raters near each other."""
+    if find_processes().sharded or models.scalar is None:
+        raise SettingsError(
+            "--heads raters compares the heads' weights, which stay whole in every process; launch "
+            "it without FSDP and DeepSpeed."
+        )
+    size = count_groups(data.training)
+    return replace(method, terms=with_prior(method.terms, models.scalar, size))
 
 
 def steps_of(settings: TrainSettings, batches: Batches, most: int | None = None) -> int:

@@ -66,8 +66,9 @@ class TrainSettings(BaseModel):
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     heads: str = Field(
         "one",
-        description="a reward model's heads: one, or one for each criterion or rater-kind, or for "
-        "each group of a JSON file of {rater: group}, or for each of groups:2 (or more, or "
+        description="a reward model's heads: one, or one for each criterion or rater-kind, one for "
+        "each of the raters (kept near each other), or for each group of a JSON file of "
+        "{rater: group}, or for each of groups:2 (or more, or "
         "groups:auto) groups of raters found by what they vote for",
     )
     kl: float = Field(

@@ -56,8 +56,9 @@ def load_given(settings: TrainSettings, adapter: AdapterSettings) -> LanguageMod
 def models_of(settings: TrainSettings, row: Objective, heads: Heads | None) -> Models:
     adapter = settings.adapter_settings()
     given = load_given(settings, adapter)
-    names = () if heads is None else heads.names
-    scalar = from_language_model(given, settings.seed, names) if row.learns == "reward" else None
+    names, alike = ((), False) if heads is None else (heads.names, heads.alike)
+    rewards = row.learns == "reward"
+    scalar = from_language_model(given, settings.seed, names, alike) if rewards else None
     start = given if scalar is None else scalar.base
     if adapter.kind == "qlora":
         quantise(start.model, device_of(settings.device))

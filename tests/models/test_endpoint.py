@@ -2,85 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from chat_server import Reply, choices
 
 from suffrage.core.errors import ModelError, SettingsError
 from suffrage.core.records import Message, Prompt
 from suffrage.data.conditioning import Condition
 from suffrage.models import endpoint as module
-from suffrage.models.endpoint import Answer, Endpoint, ask, is_endpoint, retry_after
+from suffrage.models.endpoint import (
+    Answer,
+    Endpoint,
+    NoAnswerError,
+    ask,
+    ask_each,
+    is_endpoint,
+    retry_after,
+)
 from suffrage.models.generate import generate_by_server
 from suffrage.models.sampling import Sampling
-
-Reply = tuple[int, dict[str, str], Any]  # status, headers, body
-
-
-class Server:
-    """An HTTP server in a thread that answers as it is told and keeps what it was asked."""
-
-    def __init__(self, answer: Callable[[dict[str, Any], int], Reply]) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.at_once = self.most_at_once = 0
-        lock, server = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                with lock:
-                    server.asked.append({**body, "path": self.path})
-                    server.keys.append(self.headers.get("authorization"))
-                    count = len(server.asked)
-                    server.at_once += 1
-                    server.most_at_once = max(server.most_at_once, server.at_once)
-                status, headers, said = answer(body, count)
-                with lock:
-                    server.at_once -= 1
-                text = (said if isinstance(said, str) else json.dumps(said)).encode()
-                self.send_response(status)
-                for name, value in {**headers, "content-length": str(len(text))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def endpoint(self, **changes: Any) -> Endpoint:
-        url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        return Endpoint(url, "tiny", **{"pause": 0.01, **changes})
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def start(answer: Callable[[dict[str, Any], int], Reply]) -> Server:
-        made.append(Server(answer))
-        return made[-1]
-
-    yield start
-    for server in made:
-        server.http.shutdown()
-        server.http.server_close()
-
-
-def choices(*texts: str, reason: str = "stop") -> Reply:
-    made = [{"message": {"content": text}, "finish_reason": reason} for text in texts]
-    return 200, {}, {"choices": made}
 
 
 def echo(body: dict[str, Any], _: int) -> Reply:
@@ -230,6 +175,27 @@ def test_a_refusal_is_one_sentence_and_ends_it(serve, monkeypatch, reply, tries,
     with pytest.raises(ModelError, match=sentence):
         ask(server.endpoint(requests=1), prompts(60), 1, Sampling())
     assert tries <= len(server.asked) < 60  # others may have begun before the first was told
+
+
+def test_where_each_is_asked_for_itself_a_refused_one_does_not_end_the_others(serve):
+    def answer(body: dict[str, Any], count: int) -> Reply:
+        return (
+            (400, {}, "too long")
+            if body["messages"][0]["content"] == "問題 1"
+            else echo(body, count)
+        )
+
+    first, second, third = ask_each(serve(answer).endpoint(), prompts(3), 1, Sampling())
+    assert (first, third) == ([Answer("問題 0 0", True)], [Answer("問題 2 0", True)])
+    assert isinstance(second, NoAnswerError)
+    assert "too long" in str(second)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_wrong_key_or_model_ends_that_as_well(serve, status):
+    server = serve(lambda *_: (status, {}, "no"))
+    with pytest.raises(ModelError, match=f"status {status}"):
+        ask_each(server.endpoint(), prompts(3), 1, Sampling())
 
 
 def test_the_key_is_sent_and_kept_nowhere(serve, monkeypatch, caplog):

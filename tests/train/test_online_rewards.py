@@ -14,7 +14,7 @@ from suffrage.core.records import Prompt
 from suffrage.models.sample import Sample
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.rl.combine import ensemble, lagrangian, maxmin, safety_first
-from suffrage.train.rl.reward import Reward, find_reward, of_function, place_of
+from suffrage.train.rl.reward import Reward, find_reward, of_function, places_of
 from suffrage.train.rl.rewards import Member, Rewards, repetition
 from suffrage.train.rl.run import members_of, weight_and_name
 
@@ -191,5 +191,5 @@ def test_a_function_by_its_name(tmp_path, monkeypatch):
         with pytest.raises(SettingsError, match=match):
             find_reward(name, cpu)
         with pytest.raises(SettingsError, match=match):
-            place_of(name)  # which is asked first
-    assert place_of("my_reward:score") == str(tmp_path / "my_reward.py")
+            places_of(name)  # which is asked first
+    assert places_of("my_reward:score") == [str(tmp_path / "my_reward.py")]

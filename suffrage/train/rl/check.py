@@ -27,7 +27,8 @@ def check(settings: TrainSettings, rewards: Sequence[str]) -> SamplingOptions:
     if not rewards:
         raise SettingsError(
             f"{method} needs --reward, a reward model; train one with `suffrage train reward`, or "
-            "name any classifier as hf:MODEL#LABEL, or any function as module:function."
+            "name any classifier as hf:MODEL#LABEL, a judge as judge:MODEL, or any function as "
+            "module:function."
         )
     only_alone(method)
     row = objective(method)

@@ -1,7 +1,7 @@
 """The reward that a policy is trained against, whoever made it: a function of texts.
 
-A reward model of Suffrage, any Hugging Face classifier, or any Python function by its name. What
-comes back is checked here: whatever is no finite number is nan, with the reason kept.
+A reward model of Suffrage, any Hugging Face classifier, a language model as judge, or any Python
+function by its name. What comes back is checked here: whatever is no finite number is nan.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.records import Completion, Group, Prompt
 from suffrage.models.classifier import load_classifier
 from suffrage.models.folder import resolve
+from suffrage.models.judge import load_judge
+from suffrage.models.judge_words import judge_name
 from suffrage.models.reward_name import reward_name
 from suffrage.models.scalar_head import ScalarModel, load_reward, score_trees
 
@@ -37,8 +39,13 @@ class Reward:
     model: ScalarModel | None = None
 
 
-def find_reward(name: str, device: torch.device) -> Reward:
-    """A reward model by its run or folder, `hf:MODEL#label`, or `module:function`."""
+def find_reward(name: str, device: torch.device, ratings: Path | None = None) -> Reward:
+    """A reward by its name: `RUN`, `hf:MODEL#LABEL`, `judge:MODEL` or `module:function`.
+
+    ratings: the file in which what a judge on a server said is kept.
+    """
+    if judge := judge_name(name):
+        return Reward(load_judge(judge, device, ratings).scores)
     parts = reward_name(name)
     if parts.foreign:
         return Reward(load_classifier(parts, device).scores)
@@ -48,13 +55,22 @@ def find_reward(name: str, device: torch.device) -> Reward:
     return Reward(reward_model(scalar), scalar)
 
 
-def place_of(name: str) -> str:
-    """Where a reward comes from: a folder, a name on the hub, or the file of a function."""
+def places_of(name: str) -> list[str]:
+    """Where a reward comes from: folders, names on the hub, a server, the file of a function."""
+    if judge := judge_name(name):
+        return judge.places
     parts = reward_name(name)
     if _is_function(name):
         find_function(name)
-        return getattr(sys.modules[name.partition(":")[0]], "__file__", None) or name
-    return resolve(parts.model)
+        return [getattr(sys.modules[name.partition(":")[0]], "__file__", None) or name]
+    return [resolve(parts.model)]
+
+
+def short_name(name: str) -> str:
+    """How a reward is called in the figures."""
+    if judge := judge_name(name):
+        return judge.short
+    return name.rstrip("/").rsplit("/", 1)[-1] or name
 
 
 def _is_function(name: str) -> bool:
@@ -92,8 +108,8 @@ def find_function(name: str) -> UserFunction:
         found: Any = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"--reward {name}: there is no module {error.name!r}; give a run, hf:MODEL#LABEL, or "
-            "module:function of a file in this folder."
+            f"--reward {name}: there is no module {error.name!r}; give a run, hf:MODEL#LABEL, "
+            "judge:MODEL, or module:function of a file in this folder."
         ) from None
     except AttributeError:
         raise SettingsError(

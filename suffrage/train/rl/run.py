@@ -32,7 +32,7 @@ from suffrage.train.rl.imitate import ImitationStep
 from suffrage.train.rl.online_dpo import OnlineDPOStep
 from suffrage.train.rl.policy import PolicyStep
 from suffrage.train.rl.pretraining import Pretraining
-from suffrage.train.rl.reward import Reward, find_reward, place_of
+from suffrage.train.rl.reward import Reward, find_reward, places_of, short_name
 from suffrage.train.rl.rewards import Member, Rewards
 from suffrage.train.rl.rollout import Roller
 from suffrage.train.rl.sample_log import SampleLog
@@ -53,6 +53,7 @@ from suffrage.train.start import device_of, load_given
 from suffrage.train.trackers import tracking
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
+RATINGS = "ratings.jsonl"  # in a run: what a judge on a server said
 SCALED_BY = 256  # prompts whose answers set the scale of the rewards
 
 
@@ -88,12 +89,12 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     """
     names = [rewards] if isinstance(rewards, str) else list(rewards)
     options = check(settings, names)
-    places = [place_of(weight_and_name(name)[1]) for name in names]
+    places = [place for name in names for place in places_of(weight_and_name(name)[1])]
     run = open_run(out, recorded(settings, asdict(options), places, reward=names))
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
-    prepared = prepare(settings, options, names)
+    prepared = prepare(settings, options, names, out / RATINGS)
     step, trained = prepared.step, prepared.trained
     made = resolved(settings, step.roller.reference, trained, step.optimiser)
     run = replace(run, resolved=made)
@@ -130,11 +131,19 @@ def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metr
         )
 
 
-def prepare(settings: TrainSettings, options: SamplingOptions, names: Sequence[str]) -> Prepared:
-    """The step function, the held-out prompts, and what the reader said of the data."""
+def prepare(
+    settings: TrainSettings,
+    options: SamplingOptions,
+    names: Sequence[str],
+    ratings: Path | None = None,
+) -> Prepared:
+    """The step function, the held-out prompts, and what the reader said of the data.
+
+    ratings: the file in which what a judge on a server said is kept.
+    """
     adapter, device = settings.adapter_settings(), device_of(settings.device)
     given = load_given(settings, adapter)
-    members = members_of(names, lambda name: find_reward(name, device))
+    members = members_of(names, lambda name: find_reward(name, device, ratings))
     critic = _critic(settings, options, given, members)
     if adapter.kind == "qlora":
         quantise(given.model, device)
@@ -156,7 +165,7 @@ def prepare(settings: TrainSettings, options: SamplingOptions, names: Sequence[s
 def members_of(names: Sequence[str], find: Callable[[str], Reward]) -> tuple[Member, ...]:
     """`NAME` or `WEIGHT*NAME` each, as `find` finds it."""
     parts = [weight_and_name(given) for given in names]
-    return tuple(Member(_short(name), weight, find(name)) for weight, name in parts)
+    return tuple(Member(short_name(name), weight, find(name)) for weight, name in parts)
 
 
 def weight_and_name(given: str) -> tuple[float, str]:
@@ -170,11 +179,6 @@ def weight_and_name(given: str) -> tuple[float, str]:
         raise SettingsError(
             f"--reward {given}: {weight!r} is no number; write WEIGHT*NAME, as in 0.5*runs/a."
         ) from None
-
-
-def _short(name: str) -> str:
-    """How a reward is called in the figures."""
-    return name.rstrip("/").rsplit("/", 1)[-1] or name
 
 
 def _critic(
