@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from suffrage.cli.arguments import SEED, add_overwrite, parse, print_json, verb_parser
@@ -30,17 +30,16 @@ def run(words: Sequence[str]) -> int:
     judgments = [judgment for group in groups for judgment in group.judgments]
     if not judgments:
         raise DataError("holds no judgments; collect some first.", args.feedback)
-    result = raters_result(judgments, seed=args.seed)
     others = agreement_coefficients(judgments, seed=args.seed)
+    result = raters_result(judgments, seed=args.seed).model_copy(update={"coefficients": others})
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
         write_groups(Path(args.consensus), [consensus(group) for group in groups])
     if args.json:
-        named = {name: estimate.to_json() for name, estimate in others.items()}
-        print_json({**result.to_json(), "coefficients": named})
+        print_json(result.to_json())
     else:
-        _show(result, others)
+        _show(result)
     return 0
 
 
@@ -54,14 +53,14 @@ COEFFICIENTS = {
 }
 
 
-def _show(result: RatersResult, others: Mapping[str, Estimate]) -> None:
+def _show(result: RatersResult) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     print(f"{result.judgments} judgments of {result.prompts} prompts")
     print(f"Krippendorff's alpha ({result.alpha_level}): {interval(result.alpha)}")
-    for name, estimate in others.items():
+    for name, estimate in result.coefficients.items():
         if name in COEFFICIENTS:  # the percentage is the next line
             print(f"{COEFFICIENTS[name]}: {interval(estimate)}")
     print(f"two raters choose alike: {interval(result.pair_agreement)}")
