@@ -10,8 +10,31 @@ what a restart reads, and SQLite itself syncs it before it is folded into the da
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Condition, Lock
+
+
+class Owed:
+    """`waits`: something was committed, and nobody has waited for the disk yet."""
+
+    waits = False
+
+
+_owed: ContextVar[Owed | None] = ContextVar("owed", default=None)
+
+
+@contextmanager
+def waiting_later() -> Iterator[Owed]:
+    """Within, no commit waits for the disk: who must not stand still waits afterwards."""
+    owed = Owed()
+    token = _owed.set(owed)
+    try:
+        yield owed
+    finally:
+        _owed.reset(token)
 
 
 class GroupSync:
@@ -25,7 +48,13 @@ class GroupSync:
         self._running = False
 
     def wait(self) -> None:
-        """Return when everything committed before this call is on the disk."""
+        """Return when everything committed before this call is on the disk.
+
+        Within `waiting_later`, at once.
+        """
+        if (owed := _owed.get()) is not None:
+            owed.waits = True
+            return
         with self._change:
             needed = self._begun + 1  # one that runs now may have begun before the commit
             while self._ended < needed:
