@@ -14,7 +14,7 @@ is told apart.
 from __future__ import annotations
 
 import argparse
-import http.client
+import asyncio
 import os
 import re
 import secrets
@@ -26,12 +26,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
@@ -113,53 +112,67 @@ class Times:
 
 
 class Browser:
-    """One rater's connection: signs in by link, reads the item, sends a vote."""
+    """One rater's connection: signs in by link, reads the item, sends a vote.
 
-    def __init__(self, port: int, token: str) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.cookie = ""
-        status, headers, _ = self._ask("GET", f"/join/{token}")
-        assert status == 303, status
-        self.cookie = headers["set-cookie"].split(";")[0]
+    As little as HTTP needs, for what the load takes of the machine the server lacks.
+    """
 
-    def item(self) -> tuple[str, str] | None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.cookie = b""
+
+    @classmethod
+    async def signed_in(cls, port: int, token: str) -> Browser:
+        browser = cls(*await asyncio.open_connection("127.0.0.1", port))
+        status, head, _ = await browser._ask(f"GET /join/{token}".encode())
+        assert status == b"303", status
+        found = re.search(rb"(?i)set-cookie: ([^;]+)", head)
+        assert found is not None
+        browser.cookie = b"Cookie: " + found[1] + b"\r\n"
+        return browser
+
+    async def item(self) -> tuple[bytes, bytes] | None:
         """The assignment open to the rater and the form's token; None where nothing is left."""
-        status, _, page = self._ask("GET", "/work")
-        assert status == 200, status
-        action = re.search(r'action="/work/([^"/]+)"', page)
-        token = re.search(r'name="token" value="([^"]+)"', page)
+        status, _, page = await self._ask(b"GET /work")
+        assert status == b"200", status
+        action = re.search(rb'action="/work/([^"/]+)"', page)
+        token = re.search(rb'name="token" value="([^"]+)"', page)
         return (action[1], token[1]) if action and token else None
 
-    def vote(self, assignment: str, token: str, client_id: str) -> bool:
-        form = {"token": token, "client_id": client_id, "choice": "1", "seconds": "3"}
-        status, _, _ = self._ask("POST", f"/work/{assignment}", urlencode(form))
-        return status == 200
+    async def vote(self, assignment: bytes, token: bytes, client_id: str) -> bool:
+        form = b"token=%s&client_id=%s&choice=1&seconds=3" % (token, client_id.encode())
+        return (await self._ask(b"POST /work/" + assignment, form))[0] == b"200"
 
-    def _ask(
-        self, method: str, path: str, body: str | None = None
-    ) -> tuple[int, http.client.HTTPMessage, str]:
-        headers = {"Cookie": self.cookie, "Accept": "text/html"}
-        if body is not None:
-            headers |= {"Content-Type": "application/x-www-form-urlencoded"}
-            headers |= {"Accept": "application/json"}
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
+    async def _ask(self, what: bytes, form: bytes = b"") -> tuple[bytes, bytes, bytes]:
+        about = FORM % len(form) if form else PAGE
+        self.writer.write(what + b" HTTP/1.1\r\n" + self.cookie + about + form)
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        body = await self.reader.readexactly(int(length[1])) if length else b""
+        return head[9:12], head, body
 
 
-def work(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+HOST = b"Host: 127.0.0.1\r\n"
+PAGE = HOST + b"Accept: text/html\r\n\r\n"
+FORM = (
+    HOST + b"Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: %d\r\n\r\n"
+)
+
+
+async def work(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
     """Judge until `end` or nothing is left, one item each `every` seconds."""
     due = start
     while time.perf_counter() < end:
-        time.sleep(max(0.0, due - time.perf_counter()))
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         due += every
         began = time.perf_counter()
-        found = browser.item()
+        found = await browser.item()
         read = time.perf_counter()
         if found is None:
             return
         client_id = secrets.token_hex(8)
-        done = browser.vote(*found, client_id)
+        done = await browser.vote(*found, client_id)
         times.gets.append(read - began)
         times.posts.append(time.perf_counter() - read)
         if done:
@@ -168,34 +181,44 @@ def work(browser: Browser, times: Times, end: float, every: float, start: float)
             times.refused += 1
 
 
-def rate_all(browsers: list[Browser], seconds: float, rate: float) -> tuple[Times, float]:
-    """All raters at once for so long, `rate` judgments a second in all (0: no limit)."""
+def rate_all(
+    port: int,
+    tokens: list[str],
+    seconds: float,
+    rate: float,
+    begin: Callable[[], None] | None = None,
+) -> tuple[Times, float]:
+    """All raters at once for so long, `rate` judgments a second in all (0: no limit).
+
+    `begin` is called when everybody is signed in.
+    """
+    return asyncio.run(_rate_all(port, tokens, seconds, rate, begin))
+
+
+async def _rate_all(
+    port: int, tokens: list[str], seconds: float, rate: float, begin: Callable[[], None] | None
+) -> tuple[Times, float]:
+    browsers = [await Browser.signed_in(port, token) for token in tokens]
+    if begin is not None:
+        begin()
     every = len(browsers) / rate if rate else 0.0
-    began = time.perf_counter()
-    found = [Times() for _ in browsers]
-    threads = [
-        threading.Thread(
-            target=survive,
-            args=(browser, times, began + seconds, every, began + every * i / len(browsers)),
+    began, times = time.perf_counter(), Times()
+    starts = (began + every * i / len(browsers) for i in range(len(browsers)))
+    await asyncio.gather(
+        *(
+            survive(browser, times, began + seconds, every, start)
+            for browser, start in zip(browsers, starts, strict=True)
         )
-        for i, (browser, times) in enumerate(zip(browsers, found, strict=True))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    total = Times(refused=sum(one.refused for one in found))
-    for one in found:
-        total.posts += one.posts
-        total.gets += one.gets
-        total.acknowledged += one.acknowledged
-    return total, time.perf_counter() - began
+    )
+    for browser in browsers:
+        browser.writer.close()
+    return times, time.perf_counter() - began
 
 
-def survive(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+async def survive(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
     try:
-        work(browser, times, end, every, start)
-    except (OSError, http.client.HTTPException):
+        await work(browser, times, end, every, start)
+    except (OSError, asyncio.IncompleteReadError):
         return  # the server was killed
 
 
@@ -206,11 +229,10 @@ def crowd(out: Path, seconds: float, items: int) -> None:
     database = out / "crowd.db"
     tokens = project(database, items, overlap=1)
     with server(database) as (process, port):
-        browsers = [Browser(port, token) for token in tokens]
         began = cpu_seconds(process)
-        calm, took = rate_all(browsers, seconds, RATE)
+        calm, took = rate_all(port, tokens, seconds, RATE)
         told(f"at 100 judgments a second, {len(calm.acknowledged) / took:.0f} done", calm)
-        flat, took = rate_all(browsers, 3600, 0)
+        flat, took = rate_all(port, tokens, 3600, 0)
         told(f"flat out: {len(flat.acknowledged) / took:.0f} judgments a second", flat)
         each = (cpu_seconds(process) - began) / len(calm.acknowledged + flat.acknowledged)
         print(f"the server took {1000 * each:.1f} ms of a processor for a judgment and its page")
@@ -276,9 +298,7 @@ def kill(out: Path, seconds: float, items: int) -> None:
     acknowledged: list[str] = []
     for _ in range(10):
         with server(database) as (process, port):
-            browsers = [Browser(port, token) for token in tokens]
-            threading.Timer(seconds, process.kill).start()
-            times, _ = rate_all(browsers, 3600, 0)
+            times, _ = rate_all(port, tokens, 3600, 0, threading.Timer(seconds, process.kill).start)
             process.wait()
             acknowledged += times.acknowledged
     kept = stored(open_store(database))
@@ -297,8 +317,7 @@ def large(out: Path, prompts: int, each: int) -> None:
     add_tasks(store, TaskPlan(kind="pair", overlap=each + 1))
     print(f"{prompts * each} judgments brought in: {time.perf_counter() - began:.0f} s", flush=True)
     with server(database) as (_, port):
-        browsers = [Browser(port, token) for token in tokens[:4]]
-        times, _ = rate_all(browsers, 10, 20)
+        times, _ = rate_all(port, tokens[:4], 10, 20)
         told("with them there, 20 judgments a second", times)
     began = time.perf_counter()
     write_groups(out / "large.jsonl", groups(store))

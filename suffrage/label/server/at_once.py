@@ -29,7 +29,7 @@ async def run_at_once(handler: Callable[..., Response], request: Request, *more:
             return handler(request, *more)
     finally:
         if owed.waits:
-            await run_in_threadpool(sync.wait)
+            await sync.reached()
 
 
 def at_once(handler: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
