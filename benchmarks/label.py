@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.read import write_groups
 from suffrage.label.links import rater_token
 from suffrage.label.queue import Nothing, Work, next_work
-from suffrage.label.server import Settings, serve
+from suffrage.label.server import Settings, serve, serve_by
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.judgments import Vote, submit
@@ -54,13 +54,14 @@ UNLIMITED = 10**9
 
 
 @contextmanager
-def server(database: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The page in a process of its own, on a free port."""
+def server(database: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The page in processes of its own, on a free port."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = int(chosen.getsockname()[1])
     words = [sys.executable, "-m", "benchmarks.label", "--serve", str(database), str(port)]
-    process = subprocess.Popen(words)
+    words += ["--workers", str(workers)]
+    process = subprocess.Popen(words, start_new_session=True)
     try:
         wait_for(port)
         yield process, port
@@ -225,10 +226,10 @@ async def survive(browser: Browser, times: Times, end: float, every: float, star
 # ------------------------------------------------------------- what is measured
 
 
-def crowd(out: Path, seconds: float, items: int) -> None:
+def crowd(out: Path, seconds: float, items: int, workers: int) -> None:
     database = out / "crowd.db"
     tokens = project(database, items, overlap=1)
-    with server(database) as (process, port):
+    with server(database, workers) as (process, port):
         began = cpu_seconds(process)
         calm, took = rate_all(port, tokens, seconds, RATE)
         told(f"at 100 judgments a second, {len(calm.acknowledged) / took:.0f} done", calm)
@@ -246,9 +247,13 @@ def crowd(out: Path, seconds: float, items: int) -> None:
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """What a process has used of the processors, which others on the machine do not change."""
-    words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    """What a process and its workers used of the processors, whatever else runs beside them."""
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ticks = 0
+    for pid in (process.pid, *workers):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(words[11]) + int(words[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def told(what: str, times: Times) -> None:
@@ -292,13 +297,19 @@ def send(store: Store, rater: str, work: Work | Nothing) -> None:
     submit(store, rater, Vote(work.assignment, secrets.token_hex(8), "a", seconds=3.0))
 
 
-def kill(out: Path, seconds: float, items: int) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill(out: Path, seconds: float, items: int, workers: int) -> None:
     database = out / "kill.db"
     tokens = project(database, items, overlap=1)[:40]
     acknowledged: list[str] = []
     for _ in range(10):
-        with server(database) as (process, port):
-            times, _ = rate_all(port, tokens, 3600, 0, threading.Timer(seconds, process.kill).start)
+        with server(database, workers) as (process, port):
+            times, _ = rate_all(
+                port, tokens, 3600, 0, threading.Timer(seconds, end, (process,)).start
+            )
             process.wait()
             acknowledged += times.acknowledged
     kept = stored(open_store(database))
@@ -308,27 +319,33 @@ def kill(out: Path, seconds: float, items: int) -> None:
     )
 
 
-def large(out: Path, prompts: int, each: int) -> None:
+def large(out: Path, prompts: int, each: int, workers: int) -> None:
     database = out / "large.db"
     tokens = project(database, 100, overlap=3)
     store = open_store(database)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     add_groups(store, (judged(number, each) for number in range(prompts)))
     add_tasks(store, TaskPlan(kind="pair", overlap=each + 1))
-    print(f"{prompts * each} judgments brought in: {time.perf_counter() - began:.0f} s", flush=True)
-    with server(database) as (_, port):
+    told_time(f"{prompts * each} judgments brought in", began, time.process_time() - used)
+    with server(database, workers) as (_, port):
         times, _ = rate_all(port, tokens[:4], 10, 20)
         told("with them there, 20 judgments a second", times)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     write_groups(out / "large.jsonl", groups(store))
-    print(f"written as groups: {time.perf_counter() - began:.0f} s", flush=True)
-    began = time.perf_counter()
+    told_time("written as groups", began, time.process_time() - used)
+    began, before = time.perf_counter(), os.times()
     subprocess.run(
         [sys.executable, "-m", "suffrage", "agree", str(out / "large.jsonl")],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    print(f"suffrage agree: {time.perf_counter() - began:.0f} s")
+    after = os.times()
+    used = sum(after[2:4]) - sum(before[2:4])  # of processes that this one started
+    told_time("suffrage agree", began, used)
+
+
+def told_time(what: str, began: float, used: float) -> None:
+    print(f"{what}: {time.perf_counter() - began:.0f} s, {used:.0f} s of a processor", flush=True)
 
 
 def judged(number: int, each: int) -> Group:
@@ -358,22 +375,27 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=20_000, help="of crowd, store and kill")
     parser.add_argument("--prompts", type=int, default=50_000, help="of large")
     parser.add_argument("--each", type=int, default=20, help="votes a prompt of large")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         settings = Settings(requests_per_second=UNLIMITED, burst=UNLIMITED)
-        serve(open_store(args.serve[0]), "127.0.0.1", int(args.serve[1]), settings)
+        if args.workers > 1:
+            serve_by(args.workers, args.serve[0], port=int(args.serve[1]), settings=settings)
+            return
+        with suppress(KeyboardInterrupt):
+            serve(open_store(args.serve[0]), port=int(args.serve[1]), settings=settings)
         return
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     if "crowd" in args.what:
-        crowd(args.out, args.seconds, args.items)
+        crowd(args.out, args.seconds, args.items, args.workers)
     if "store" in args.what:
         write(args.out, args.items)
     if "kill" in args.what:
-        kill(args.out, 3.0, args.items)
+        kill(args.out, 3.0, args.items, args.workers)
     if "large" in args.what:
-        large(args.out, args.prompts, args.each)
+        large(args.out, args.prompts, args.each, args.workers)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -175,15 +176,17 @@ def serve(
 ) -> None:
     """Serve until interrupted; requests under way are answered first. Prints nothing itself."""
     settings = settings or Settings()
-    config = uvicorn.Config(
-        create_app(store, settings),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,  # it would hold the links that sign people in
-        proxy_headers=settings.behind_proxy,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-    )
+    config = uvicorn.Config(create_app(store, settings), host=host, port=port, **options(settings))
     uvicorn.Server(config).run()
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn is run."""
+    return {
+        "log_level": "warning",
+        "access_log": False,  # it would hold the links that sign people in
+        "proxy_headers": settings.behind_proxy,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+        "timeout_keep_alive": 30,
+    }
