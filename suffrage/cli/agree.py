@@ -11,9 +11,10 @@ from suffrage.core.errors import DataError
 from suffrage.core.files import check_writable
 from suffrage.core.results import Estimate, RatersResult, write_result
 from suffrage.data.preferences import consensus
-from suffrage.data.read import read_groups, write_groups
+from suffrage.data.read import collector_paused, read_groups, write_groups
 from suffrage.stats.coefficients import agreement_coefficients
 from suffrage.stats.raters import raters_result
+from suffrage.stats.votes import pair_votes
 
 
 def run(words: Sequence[str]) -> int:
@@ -30,8 +31,11 @@ def run(words: Sequence[str]) -> int:
     judgments = [judgment for group in groups for judgment in group.judgments]
     if not judgments:
         raise DataError("holds no judgments; collect some first.", args.feedback)
-    others = agreement_coefficients(judgments, seed=args.seed)
-    result = raters_result(judgments, seed=args.seed).model_copy(update={"coefficients": others})
+    with collector_paused():
+        votes = pair_votes(judgments)
+        others = agreement_coefficients(judgments, seed=args.seed, votes=votes)
+        result = raters_result(judgments, seed=args.seed, votes=votes)
+    result = result.model_copy(update={"coefficients": others})
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
