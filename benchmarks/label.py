@@ -14,7 +14,7 @@ is told apart.
 from __future__ import annotations
 
 import argparse
-import http.client
+import asyncio
 import os
 import re
 import secrets
@@ -26,12 +26,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
@@ -39,7 +38,7 @@ from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.read import write_groups
 from suffrage.label.links import rater_token
 from suffrage.label.queue import Nothing, Work, next_work
-from suffrage.label.server import Settings, serve
+from suffrage.label.server import Settings, serve, serve_by
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.judgments import Vote, submit
@@ -55,13 +54,14 @@ UNLIMITED = 10**9
 
 
 @contextmanager
-def server(database: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The page in a process of its own, on a free port."""
+def server(database: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The page in processes of its own, on a free port."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = int(chosen.getsockname()[1])
     words = [sys.executable, "-m", "benchmarks.label", "--serve", str(database), str(port)]
-    process = subprocess.Popen(words)
+    words += ["--workers", str(workers)]
+    process = subprocess.Popen(words, start_new_session=True)
     try:
         wait_for(port)
         yield process, port
@@ -113,53 +113,67 @@ class Times:
 
 
 class Browser:
-    """One rater's connection: signs in by link, reads the item, sends a vote."""
+    """One rater's connection: signs in by link, reads the item, sends a vote.
 
-    def __init__(self, port: int, token: str) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.cookie = ""
-        status, headers, _ = self._ask("GET", f"/join/{token}")
-        assert status == 303, status
-        self.cookie = headers["set-cookie"].split(";")[0]
+    As little as HTTP needs, for what the load takes of the machine the server lacks.
+    """
 
-    def item(self) -> tuple[str, str] | None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.cookie = b""
+
+    @classmethod
+    async def signed_in(cls, port: int, token: str) -> Browser:
+        browser = cls(*await asyncio.open_connection("127.0.0.1", port))
+        status, head, _ = await browser._ask(f"GET /join/{token}".encode())
+        assert status == b"303", status
+        found = re.search(rb"(?i)set-cookie: ([^;]+)", head)
+        assert found is not None
+        browser.cookie = b"Cookie: " + found[1] + b"\r\n"
+        return browser
+
+    async def item(self) -> tuple[bytes, bytes] | None:
         """The assignment open to the rater and the form's token; None where nothing is left."""
-        status, _, page = self._ask("GET", "/work")
-        assert status == 200, status
-        action = re.search(r'action="/work/([^"/]+)"', page)
-        token = re.search(r'name="token" value="([^"]+)"', page)
+        status, _, page = await self._ask(b"GET /work")
+        assert status == b"200", status
+        action = re.search(rb'action="/work/([^"/]+)"', page)
+        token = re.search(rb'name="token" value="([^"]+)"', page)
         return (action[1], token[1]) if action and token else None
 
-    def vote(self, assignment: str, token: str, client_id: str) -> bool:
-        form = {"token": token, "client_id": client_id, "choice": "1", "seconds": "3"}
-        status, _, _ = self._ask("POST", f"/work/{assignment}", urlencode(form))
-        return status == 200
+    async def vote(self, assignment: bytes, token: bytes, client_id: str) -> bool:
+        form = b"token=%s&client_id=%s&choice=1&seconds=3" % (token, client_id.encode())
+        return (await self._ask(b"POST /work/" + assignment, form))[0] == b"200"
 
-    def _ask(
-        self, method: str, path: str, body: str | None = None
-    ) -> tuple[int, http.client.HTTPMessage, str]:
-        headers = {"Cookie": self.cookie, "Accept": "text/html"}
-        if body is not None:
-            headers |= {"Content-Type": "application/x-www-form-urlencoded"}
-            headers |= {"Accept": "application/json"}
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
+    async def _ask(self, what: bytes, form: bytes = b"") -> tuple[bytes, bytes, bytes]:
+        about = FORM % len(form) if form else PAGE
+        self.writer.write(what + b" HTTP/1.1\r\n" + self.cookie + about + form)
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        body = await self.reader.readexactly(int(length[1])) if length else b""
+        return head[9:12], head, body
 
 
-def work(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+HOST = b"Host: 127.0.0.1\r\n"
+PAGE = HOST + b"Accept: text/html\r\n\r\n"
+FORM = (
+    HOST + b"Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: %d\r\n\r\n"
+)
+
+
+async def work(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
     """Judge until `end` or nothing is left, one item each `every` seconds."""
     due = start
     while time.perf_counter() < end:
-        time.sleep(max(0.0, due - time.perf_counter()))
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         due += every
         began = time.perf_counter()
-        found = browser.item()
+        found = await browser.item()
         read = time.perf_counter()
         if found is None:
             return
         client_id = secrets.token_hex(8)
-        done = browser.vote(*found, client_id)
+        done = await browser.vote(*found, client_id)
         times.gets.append(read - began)
         times.posts.append(time.perf_counter() - read)
         if done:
@@ -168,49 +182,58 @@ def work(browser: Browser, times: Times, end: float, every: float, start: float)
             times.refused += 1
 
 
-def rate_all(browsers: list[Browser], seconds: float, rate: float) -> tuple[Times, float]:
-    """All raters at once for so long, `rate` judgments a second in all (0: no limit)."""
+def rate_all(
+    port: int,
+    tokens: list[str],
+    seconds: float,
+    rate: float,
+    begin: Callable[[], None] | None = None,
+) -> tuple[Times, float]:
+    """All raters at once for so long, `rate` judgments a second in all (0: no limit).
+
+    `begin` is called when everybody is signed in.
+    """
+    return asyncio.run(_rate_all(port, tokens, seconds, rate, begin))
+
+
+async def _rate_all(
+    port: int, tokens: list[str], seconds: float, rate: float, begin: Callable[[], None] | None
+) -> tuple[Times, float]:
+    browsers = [await Browser.signed_in(port, token) for token in tokens]
+    if begin is not None:
+        begin()
     every = len(browsers) / rate if rate else 0.0
-    began = time.perf_counter()
-    found = [Times() for _ in browsers]
-    threads = [
-        threading.Thread(
-            target=survive,
-            args=(browser, times, began + seconds, every, began + every * i / len(browsers)),
+    began, times = time.perf_counter(), Times()
+    starts = (began + every * i / len(browsers) for i in range(len(browsers)))
+    await asyncio.gather(
+        *(
+            survive(browser, times, began + seconds, every, start)
+            for browser, start in zip(browsers, starts, strict=True)
         )
-        for i, (browser, times) in enumerate(zip(browsers, found, strict=True))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    total = Times(refused=sum(one.refused for one in found))
-    for one in found:
-        total.posts += one.posts
-        total.gets += one.gets
-        total.acknowledged += one.acknowledged
-    return total, time.perf_counter() - began
+    )
+    for browser in browsers:
+        browser.writer.close()
+    return times, time.perf_counter() - began
 
 
-def survive(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
+async def survive(browser: Browser, times: Times, end: float, every: float, start: float) -> None:
     try:
-        work(browser, times, end, every, start)
-    except (OSError, http.client.HTTPException):
+        await work(browser, times, end, every, start)
+    except (OSError, asyncio.IncompleteReadError):
         return  # the server was killed
 
 
 # ------------------------------------------------------------- what is measured
 
 
-def crowd(out: Path, seconds: float, items: int) -> None:
+def crowd(out: Path, seconds: float, items: int, workers: int) -> None:
     database = out / "crowd.db"
     tokens = project(database, items, overlap=1)
-    with server(database) as (process, port):
-        browsers = [Browser(port, token) for token in tokens]
+    with server(database, workers) as (process, port):
         began = cpu_seconds(process)
-        calm, took = rate_all(browsers, seconds, RATE)
+        calm, took = rate_all(port, tokens, seconds, RATE)
         told(f"at 100 judgments a second, {len(calm.acknowledged) / took:.0f} done", calm)
-        flat, took = rate_all(browsers, 3600, 0)
+        flat, took = rate_all(port, tokens, 3600, 0)
         told(f"flat out: {len(flat.acknowledged) / took:.0f} judgments a second", flat)
         each = (cpu_seconds(process) - began) / len(calm.acknowledged + flat.acknowledged)
         print(f"the server took {1000 * each:.1f} ms of a processor for a judgment and its page")
@@ -224,9 +247,13 @@ def crowd(out: Path, seconds: float, items: int) -> None:
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """What a process has used of the processors, which others on the machine do not change."""
-    words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    """What a process and its workers used of the processors, whatever else runs beside them."""
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ticks = 0
+    for pid in (process.pid, *workers):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(words[11]) + int(words[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def told(what: str, times: Times) -> None:
@@ -270,15 +297,19 @@ def send(store: Store, rater: str, work: Work | Nothing) -> None:
     submit(store, rater, Vote(work.assignment, secrets.token_hex(8), "a", seconds=3.0))
 
 
-def kill(out: Path, seconds: float, items: int) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill(out: Path, seconds: float, items: int, workers: int) -> None:
     database = out / "kill.db"
     tokens = project(database, items, overlap=1)[:40]
     acknowledged: list[str] = []
     for _ in range(10):
-        with server(database) as (process, port):
-            browsers = [Browser(port, token) for token in tokens]
-            threading.Timer(seconds, process.kill).start()
-            times, _ = rate_all(browsers, 3600, 0)
+        with server(database, workers) as (process, port):
+            times, _ = rate_all(
+                port, tokens, 3600, 0, threading.Timer(seconds, end, (process,)).start
+            )
             process.wait()
             acknowledged += times.acknowledged
     kept = stored(open_store(database))
@@ -288,28 +319,33 @@ def kill(out: Path, seconds: float, items: int) -> None:
     )
 
 
-def large(out: Path, prompts: int, each: int) -> None:
+def large(out: Path, prompts: int, each: int, workers: int) -> None:
     database = out / "large.db"
     tokens = project(database, 100, overlap=3)
     store = open_store(database)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     add_groups(store, (judged(number, each) for number in range(prompts)))
     add_tasks(store, TaskPlan(kind="pair", overlap=each + 1))
-    print(f"{prompts * each} judgments brought in: {time.perf_counter() - began:.0f} s", flush=True)
-    with server(database) as (_, port):
-        browsers = [Browser(port, token) for token in tokens[:4]]
-        times, _ = rate_all(browsers, 10, 20)
+    told_time(f"{prompts * each} judgments brought in", began, time.process_time() - used)
+    with server(database, workers) as (_, port):
+        times, _ = rate_all(port, tokens[:4], 10, 20)
         told("with them there, 20 judgments a second", times)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     write_groups(out / "large.jsonl", groups(store))
-    print(f"written as groups: {time.perf_counter() - began:.0f} s", flush=True)
-    began = time.perf_counter()
+    told_time("written as groups", began, time.process_time() - used)
+    began, before = time.perf_counter(), os.times()
     subprocess.run(
         [sys.executable, "-m", "suffrage", "agree", str(out / "large.jsonl")],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    print(f"suffrage agree: {time.perf_counter() - began:.0f} s")
+    after = os.times()
+    used = sum(after[2:4]) - sum(before[2:4])  # of processes that this one started
+    told_time("suffrage agree", began, used)
+
+
+def told_time(what: str, began: float, used: float) -> None:
+    print(f"{what}: {time.perf_counter() - began:.0f} s, {used:.0f} s of a processor", flush=True)
 
 
 def judged(number: int, each: int) -> Group:
@@ -339,22 +375,27 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=20_000, help="of crowd, store and kill")
     parser.add_argument("--prompts", type=int, default=50_000, help="of large")
     parser.add_argument("--each", type=int, default=20, help="votes a prompt of large")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         settings = Settings(requests_per_second=UNLIMITED, burst=UNLIMITED)
-        serve(open_store(args.serve[0]), "127.0.0.1", int(args.serve[1]), settings)
+        if args.workers > 1:
+            serve_by(args.workers, args.serve[0], port=int(args.serve[1]), settings=settings)
+            return
+        with suppress(KeyboardInterrupt):
+            serve(open_store(args.serve[0]), port=int(args.serve[1]), settings=settings)
         return
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     if "crowd" in args.what:
-        crowd(args.out, args.seconds, args.items)
+        crowd(args.out, args.seconds, args.items, args.workers)
     if "store" in args.what:
         write(args.out, args.items)
     if "kill" in args.what:
-        kill(args.out, 3.0, args.items)
+        kill(args.out, 3.0, args.items, args.workers)
     if "large" in args.what:
-        large(args.out, args.prompts, args.each)
+        large(args.out, args.prompts, args.each, args.workers)
 
 
 if __name__ == "__main__":

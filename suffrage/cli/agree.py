@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from suffrage.cli.arguments import SEED, add_overwrite, parse, print_json, verb_parser
@@ -11,9 +11,10 @@ from suffrage.core.errors import DataError
 from suffrage.core.files import check_writable
 from suffrage.core.results import Estimate, RatersResult, write_result
 from suffrage.data.preferences import consensus
-from suffrage.data.read import read_groups, write_groups
+from suffrage.data.read import collector_paused, read_groups, write_groups
 from suffrage.stats.coefficients import agreement_coefficients
 from suffrage.stats.raters import raters_result
+from suffrage.stats.votes import pair_votes
 
 
 def run(words: Sequence[str]) -> int:
@@ -30,17 +31,19 @@ def run(words: Sequence[str]) -> int:
     judgments = [judgment for group in groups for judgment in group.judgments]
     if not judgments:
         raise DataError("holds no judgments; collect some first.", args.feedback)
-    result = raters_result(judgments, seed=args.seed)
-    others = agreement_coefficients(judgments, seed=args.seed)
+    with collector_paused():
+        votes = pair_votes(judgments)
+        others = agreement_coefficients(judgments, seed=args.seed, votes=votes)
+        result = raters_result(judgments, seed=args.seed, votes=votes)
+    result = result.model_copy(update={"coefficients": others})
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
         write_groups(Path(args.consensus), [consensus(group) for group in groups])
     if args.json:
-        named = {name: estimate.to_json() for name, estimate in others.items()}
-        print_json({**result.to_json(), "coefficients": named})
+        print_json(result.to_json())
     else:
-        _show(result, others)
+        _show(result)
     return 0
 
 
@@ -54,14 +57,14 @@ COEFFICIENTS = {
 }
 
 
-def _show(result: RatersResult, others: Mapping[str, Estimate]) -> None:
+def _show(result: RatersResult) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     print(f"{result.judgments} judgments of {result.prompts} prompts")
     print(f"Krippendorff's alpha ({result.alpha_level}): {interval(result.alpha)}")
-    for name, estimate in others.items():
+    for name, estimate in result.coefficients.items():
         if name in COEFFICIENTS:  # the percentage is the next line
             print(f"{COEFFICIENTS[name]}: {interval(estimate)}")
     print(f"two raters choose alike: {interval(result.pair_agreement)}")

@@ -20,13 +20,14 @@ from suffrage.cli.arguments import (
 from suffrage.cli.main import Parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import DataError, SettingsError, nearest
-from suffrage.core.files import check_writable, write_json
+from suffrage.core.files import check_writable
+from suffrage.core.results import Choice, Ranking, RankingResult, write_result
 from suffrage.data.read import read_groups
 from suffrage.data.readers.containers import RawRow, raw_rows
 from suffrage.stats.comparison_rows import entry_of_row, is_comparison
 from suffrage.stats.comparisons import Entry, entries_of_groups
 from suffrage.stats.groups import rank_camps, rank_entries
-from suffrage.stats.rankings import METHODS, Choice, Ranking, RankingResult, Setting
+from suffrage.stats.rankings import METHODS, Setting
 
 
 def run(words: Sequence[str]) -> int:
@@ -45,7 +46,7 @@ def run(words: Sequence[str]) -> int:
         entries = with_raters(entries, args.raters)
     result = _result(args, entries)
     if args.out:
-        write_json(Path(args.out), {"result": result.result, **result.to_json()})
+        write_result(Path(args.out), result)
     print_json(result.to_json()) if args.json else _show(result)
     return 0
 
@@ -77,7 +78,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--rounds", type=whole(2), default=1000, help="of the bootstrap")
     parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
-    parser.add_argument("--out", help="write the figures here")
+    parser.add_argument("--out", help="write the figures here, for `suffrage report`")
     parser.add_argument(
         "--example", metavar="FILE", help="write an example of votes here, and stop"
     )

@@ -135,7 +135,9 @@ class Judgment(Record):
     @model_validator(mode="after")
     def _value_fits_kind(self) -> Self:
         _CHECKS[self.kind](self)
-        if self.shown and Counter(self.shown) != Counter(self.completions):
+        if self.shown not in ((), self.completions) and Counter(self.shown) != Counter(
+            self.completions
+        ):
             raise ValueError("shown holds other completions than were judged")
         return self
 

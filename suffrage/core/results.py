@@ -67,6 +67,66 @@ class RatersResult(Record):
     prompts: int
     judgments: int
     raters: tuple[RaterSummary, ...]
+    coefficients: dict[str, Estimate] = Field(default_factory=dict)  # others that fields report
+
+
+Method = Literal[
+    "bradley-terry", "davidson", "plackett-luce", "borda", "copeland", "ranked-pairs", "win-rate"
+]
+
+
+class RankedItem(Record):
+    """One line of a leaderboard."""
+
+    item: str
+    place: int
+    places: tuple[int, int]  # the middle 95 % of its places over the bootstrap
+    score: Estimate  # what it is, the ranking's method says
+    win_rate: Estimate  # share of its comparisons won, ties half
+    comparisons: int
+
+
+class Ranking(Record):
+    """A leaderboard of one group of raters, or of all."""
+
+    group: str = ""
+    method: Method
+    comparisons: int
+    prompts: int
+    raters: int
+    items: tuple[RankedItem, ...]  # best first
+    first_shown: Estimate | None = None  # chance that the one shown first wins between equals
+    ties: Estimate | None = None  # Davidson's nu / (2 + nu): chance that two equals tie
+    note: str = ""
+
+
+class Choice(Record):
+    """One item for all groups, by one rule, and how sure the choice is."""
+
+    rule: Literal["mean", "maxmin"]
+    item: str
+    share: float  # of the bootstrap rounds that choose it
+    worth: dict[str, float]  # group -> chance that it prefers the item to another at random
+
+
+class Camp(Record):
+    """Raters who agree among themselves, as a mixture of Bradley-Terry models finds them."""
+
+    name: str
+    raters: dict[str, float]  # those likeliest in this camp, and how likely
+
+
+class RankingResult(Record):
+    """A leaderboard for each group, and the choices for all."""
+
+    result: Literal["ranking"] = "ranking"
+    by: str = ""  # what the groups were split by
+    rankings: tuple[Ranking, ...]
+    choices: tuple[Choice, ...] = ()
+    camps: tuple[Camp, ...] = ()
+    camp_gains: dict[int, Estimate] = Field(default_factory=dict)  # in predicting votes kept back
+    mixture: dict[str, float] = Field(default_factory=dict)  # the fairest lottery: item -> share
+    mixture_worth: float | None = None  # to the group that likes it least
 
 
 class CalibrationBin(Record):
@@ -139,9 +199,12 @@ class SummaryResult(Record):
     settings: Meta = Field(default_factory=dict)
 
 
-Result = RatersResult | RewardResult | StanceResult | ComparisonResult | SummaryResult
+Result = (
+    RatersResult | RankingResult | RewardResult | StanceResult | ComparisonResult | SummaryResult
+)
 RESULTS: dict[str, type[Result]] = {
     "raters": RatersResult,
+    "ranking": RankingResult,
     "reward": RewardResult,
     "stance": StanceResult,
     "comparison": ComparisonResult,

@@ -110,8 +110,8 @@ def _take(path: Path, inputs: Inputs, *, named: bool) -> None:
     elif named:
         check_encoding(path)
         raise DataError(
-            "is nothing a report shows; name a run directory, a result file (raters, reward, "
-            "stance, comparison, summary), a group file or responses.json.",
+            "is nothing a report shows; name a run directory, a result file (raters, ranking, "
+            "reward, stance, comparison, summary), a group file or responses.json.",
             path,
         )
 

@@ -33,15 +33,20 @@ Coefficients = dict[str, Estimate]
 
 
 def agreement_coefficients(
-    judgments: Sequence[Judgment], seed: int = 0, rounds: int = 2000
+    judgments: Sequence[Judgment],
+    seed: int = 0,
+    rounds: int = 2000,
+    votes: Votes | None = None,
 ) -> Coefficients:
     """Name -> estimate, over the commonest kind of judgment; intervals over prompts.
 
-    `DataError` when no judgment says anything of a completion.
+    `DataError` when no judgment says anything of a completion. `votes`: `pair_votes` of the
+    judgments, where it is known.
     """
-    kind, chosen, _ = commonest(latest(judgments))
+    kind, chosen, kinds = commonest(latest(judgments))
     if kind == "pair":
-        return _of_pairs(pair_votes(chosen), seed, rounds)
+        known = votes if votes is not None and kinds == 1 else pair_votes(chosen)
+        return _of_pairs(known, seed, rounds)
     given = values_given(chosen)
     if kind == "ranking":
         tables = _tables(given)

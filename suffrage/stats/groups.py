@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from suffrage.core.errors import SettingsError
-from suffrage.core.results import Estimate
+from suffrage.core.results import Camp, Choice, Estimate, RankingResult
 from suffrage.stats.camps import CampCount, camp_names, count_camps, find_camps
 from suffrage.stats.choice import choice_shares, choose, worth
 from suffrage.stats.comparisons import Entry, Match, from_matches
 from suffrage.stats.intervals import Floats
 from suffrage.stats.leaderboard import Board, rank
-from suffrage.stats.rankings import Camp, Choice, RankingResult, Setting
+from suffrage.stats.rankings import Setting
 
 
 @dataclass

@@ -28,6 +28,7 @@ Labels = Sequence[Hashable] | npt.NDArray[np.generic]
 LEVEL = 0.95
 ROUNDS = 2000
 _DRAWS_AT_ONCE = 4_000_000  # bounds the memory of the bootstrap
+_MANY, _ALIKE = 1000, 4  # rows from which, and copies of each, equal rows are drawn together
 
 
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -66,9 +67,18 @@ def cluster_sums(values: Floats, clusters: Labels) -> Floats:
 
 
 def resampled_sums(sums: Floats, rounds: int, seed: int) -> Floats:
-    """Totals of `rounds` bootstrap samples of the rows of `sums` (G, K): (rounds, K)."""
+    """Totals of `rounds` bootstrap samples of the rows of `sums` (G, K): (rounds, K).
+
+    Where many rows are mostly equal, how often each different row is drawn is drawn at once, from
+    the multinomial distribution that drawing row by row gives.
+    """
     rng = np.random.default_rng(seed)
     groups = len(sums)
+    if groups > _MANY:
+        rows, times = np.unique(sums, axis=0, return_counts=True)
+        if len(rows) * _ALIKE <= groups and len(rows) * rounds <= _DRAWS_AT_ONCE:
+            drawn = rng.multinomial(groups, times / groups, size=rounds)
+            return np.asarray(drawn.astype(np.float64) @ rows)
     totals = np.empty((rounds, sums.shape[1]))
     step = max(1, _DRAWS_AT_ONCE // groups)
     for start in range(0, rounds, step):

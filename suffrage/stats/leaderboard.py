@@ -14,12 +14,12 @@ from scipy import sparse, stats
 from scipy.special import expit
 
 from suffrage.core.errors import DataError
-from suffrage.core.results import Estimate
+from suffrage.core.results import Estimate, RankedItem, Ranking
 from suffrage.stats.bradley_terry import bradley_terry, parameters, parts, refitter, sandwich
 from suffrage.stats.comparisons import Comparisons, Order, clusters_of
 from suffrage.stats.intervals import LEVEL, Floats, Ints, is_constant, percentile_interval
 from suffrage.stats.plackett_luce import plackett_luce
-from suffrage.stats.rankings import RankedItem, Ranking, Setting
+from suffrage.stats.rankings import Setting
 from suffrage.stats.resample import Cells, counts_of, reduced, resampled_counts
 from suffrage.stats.rules import RULES, places, wins_of_counts
 

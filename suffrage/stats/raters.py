@@ -45,16 +45,19 @@ LEVELS: dict[str, KindLevel] = {  # of measurement, for each kind of judgment
 
 
 def raters_result(
-    judgments: Iterable[Judgment], seed: int = 0, rounds: int = ROUNDS
+    judgments: Iterable[Judgment],
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    votes: Votes | None = None,
 ) -> RatersResult:
     """Agreement and raters from all judgments of a study; superseded ones do not count.
 
     Intervals are bootstrapped over prompts in `rounds` rounds. `DataError` when no judgment says
-    anything of a completion.
+    anything of a completion. `votes`: `pair_votes` of the judgments, where it is known.
     """
     judgments = latest(judgments)
-    alpha, level = _alpha(judgments, seed, rounds)
-    votes = pair_votes(judgments)
+    votes = pair_votes(judgments) if votes is None else votes
+    alpha, level = _alpha(judgments, seed, rounds, votes)
     return RatersResult(
         alpha=alpha,
         alpha_level=level,
@@ -70,11 +73,17 @@ def overall_alpha(judgments: Iterable[Judgment], seed: int = 0, rounds: int = RO
     return _alpha(latest(judgments), seed, rounds)[0]
 
 
-def _alpha(judgments: Sequence[Judgment], seed: int, rounds: int) -> tuple[Estimate, KindLevel]:
-    """Alpha over the commonest kind of judgment: other kinds have another scale."""
+def _alpha(
+    judgments: Sequence[Judgment], seed: int, rounds: int, votes: Votes | None = None
+) -> tuple[Estimate, KindLevel]:
+    """Alpha over the commonest kind of judgment: other kinds have another scale.
+
+    `votes`: of all judgments, where they are known.
+    """
     kind, chosen, kinds = commonest(judgments)
     if kind == "pair":
-        estimate = _pair_alpha(pair_votes(chosen), seed, rounds)
+        known = votes if votes is not None and kinds == 1 else pair_votes(chosen)
+        estimate = _pair_alpha(known, seed, rounds)
     else:
         estimate = _completion_alpha(chosen, LEVELS[kind], seed, rounds)
     if kinds > 1:

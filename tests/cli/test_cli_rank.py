@@ -46,6 +46,8 @@ def test_a_table_of_verdicts_is_ranked_and_written(suffrage, place):
     assert line["win_rate"]["unit"] == "comparisons"  # no prompts named
     assert suffrage("rank v.csv --out r.json").status == 2
     assert suffrage("rank v.csv --out r.json --overwrite").status == 0
+    assert suffrage("report r.json --out page.html").status == 0
+    assert "8 comparisons of" in (place / "page.html").read_text(encoding="utf-8")
 
 
 def test_groups_with_judgments_are_ranked_by_source(suffrage, place):

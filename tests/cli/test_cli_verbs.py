@@ -150,6 +150,10 @@ def test_agree_tells_writes_and_is_not_driven_by_a_raters_name(suffrage, home):
     assert said["pair_agreement"]["value"] == pytest.approx(0.5)
     groups, _ = read_groups(home / "c.jsonl")
     assert [pair.probability for pair in groups[0].preference.pairs] == [pytest.approx(0.75)]
+    written = json.loads((home / "raters.json").read_text())
+    assert {**said, "result": "raters"} == written
+    assert set(written["coefficients"]) == {"percent", "fleiss", "gwet_ac1"}
+    assert {"value", "low", "high"} <= set(written["coefficients"]["percent"])
     assert suffrage("report raters.json --out page.html").status == 0
 
 

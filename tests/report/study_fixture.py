@@ -14,10 +14,14 @@ from suffrage.core.records import Completion, Group, Judgment, Preference, Promp
 from suffrage.core.results import (
     Answer,
     CalibrationBin,
+    Choice,
     Comparison,
     ComparisonResult,
     Estimate,
     ModelStance,
+    RankedItem,
+    Ranking,
+    RankingResult,
     RatersResult,
     RaterSummary,
     RewardResult,
@@ -89,6 +93,7 @@ def write_study(folder: Path, lang: str = "en") -> Path:
     results = folder / "results"
     write_result(results / "summary.json", summary(words))
     write_result(results / "raters.json", raters(words))
+    write_result(results / "ranking.json", ranking())
     write_result(results / "reward-truth.json", reward(words["truth"], 0.94))
     write_result(results / "reward-votes.json", reward(words["votes"], 0.81))
     write_result(results / "stance.json", stance(words))
@@ -180,6 +185,50 @@ def raters(words: dict[str, object]) -> RatersResult:
         prompts=52,
         judgments=520,
         raters=people,
+        coefficients={
+            "kendall_tau": Estimate(value=0.61, low=0.55, high=0.67, n=52, unit="prompts"),
+            "kendall_w": Estimate(value=0.72, low=0.66, high=0.77, n=52, unit="prompts"),
+        },
+    )
+
+
+def ranking() -> RankingResult:
+    """Two groups who like different models, and the third as everybody's second best."""
+    boards = {
+        "arts": (("dpo", 0.84, 0.67), ("ppo", 0.21, 0.55), ("sft", -1.05, 0.28)),
+        "law": (("sft", 0.62, 0.64), ("ppo", 0.33, 0.57), ("dpo", -0.95, 0.29)),
+    }
+    return RankingResult(
+        by="faculty",
+        rankings=tuple(_leaderboard(group, rows) for group, rows in boards.items()),
+        choices=(
+            Choice(rule="mean", item="dpo", share=0.58, worth={"arts": 0.73, "law": 0.24}),
+            Choice(rule="maxmin", item="ppo", share=0.91, worth={"arts": 0.51, "law": 0.52}),
+        ),
+        mixture={"ppo": 0.75, "dpo": 0.25},
+        mixture_worth=0.53,
+    )
+
+
+def _leaderboard(group: str, rows: tuple[tuple[str, float, float], ...]) -> Ranking:
+    return Ranking(
+        group=group,
+        method="bradley-terry",
+        comparisons=1240,
+        prompts=10,
+        raters=12,
+        items=tuple(
+            RankedItem(
+                item=item,
+                place=place,
+                places=(place, min(place + 1, len(rows))),
+                score=Estimate(value=score, low=score - 0.3, high=score + 0.3, n=10),
+                win_rate=estimate(rate, 0.06),
+                comparisons=820,
+            )
+            for place, (item, score, rate) in enumerate(rows, start=1)
+        ),
+        first_shown=estimate(0.53, 0.02),
     )
 
 

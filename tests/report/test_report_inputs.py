@@ -28,7 +28,7 @@ def test_folders_are_searched_and_foreign_files_passed_over(tmp_path: Path) -> N
     inputs = find_inputs([tmp_path])
     assert [run.name for run in inputs.runs] == ["sft", "reward", "dpo", "ppo"]  # as they started
     assert len(inputs.groups) == 1
-    assert len(inputs.results) == 6
+    assert len(inputs.results) == 7
 
 
 def test_nothing_is_counted_twice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from study_fixture import (
     WORDS,
     answers,
     groups,
+    ranking,
     raters,
     reward,
     stance,
@@ -42,6 +43,7 @@ def _result(make: Callable[[], object]) -> Callable[[Path], None]:
 PARTS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "summary": (_result(lambda: summary(EN)), ["runs"]),
     "raters": (_result(lambda: raters(EN)), ["finding", "raters"]),
+    "ranking": (_result(ranking), ["ranking"]),
     "reward": (_result(lambda: reward("votes", 0.8)), ["finding", "reward"]),
     "stance": (_result(lambda: stance(EN)), ["finding", "stance"]),
     "comparison": (_result(lambda: answers(EN)), ["answers"]),

@@ -7,17 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page_reader import Page
-from study_fixture import WORDS, groups, raters, reward, stance, summary, write_run
+from study_fixture import WORDS, groups, ranking, raters, reward, stance, summary, write_run
 
 from suffrage.core.files import read_json, write_json, write_jsonl
 from suffrage.core.records import Group, Judgment
-from suffrage.core.results import Estimate, RewardResult, StanceResult, in_language, write_result
+from suffrage.core.results import (
+    Camp,
+    Estimate,
+    Ranking,
+    RankingResult,
+    RewardResult,
+    StanceResult,
+    in_language,
+    write_result,
+)
 from suffrage.evaluate.stance import stance_shares
 from suffrage.report import build_report
 from suffrage.report.notes import note_of
 from suffrage.report.words import load_words
 from suffrage.stats.agreement import agreement_share, alpha_estimate
+from suffrage.stats.comparisons import Match, from_matches
 from suffrage.stats.intervals import clustered_mean
+from suffrage.stats.leaderboard import Basis, rank
+from suffrage.stats.rankings import Setting
 
 EN, ZH = load_words("en"), load_words("zh")
 
@@ -147,11 +159,20 @@ def test_every_note_that_statistics_write_has_words_in_both_languages() -> None:
             "balanced"
         ],
         Estimate(value=0.5, note="over the 12 judgments by rating only"),
+        Basis(3, "raters").estimate(0.5, np.ones(4)),
+        Basis(3, "prompts").estimate(np.nan, np.ones(4)),
+        Estimate(value=None, note=_two_parts().note),
     ]
     for estimate in noted:
         assert estimate.note
         assert note_of(estimate, EN) != "", estimate.note
         assert not any(letter in note_of(estimate, ZH) for letter in "aeu"), estimate.note
+
+
+def _two_parts() -> Ranking:
+    """A beats b and c beats d: nothing joins the two pairs."""
+    matches = [Match(*names, 1.0, prompt="p", rater="r") for names in ("ab", "cd")]
+    return rank(from_matches(matches, list("abcd")), Setting(rounds=2)).ranking
 
 
 def test_notes_of_several_parts_and_unknown_ones() -> None:
@@ -189,6 +210,40 @@ def test_judgments_of_one_id_on_other_prompts_are_others(tmp_path: Path) -> None
     text = text_of(tmp_path)
     assert "counted once" not in text
     assert text.count("rankings 2") == 2
+
+
+def test_leaderboards_and_the_choices_for_all_groups_stand_in_the_page(tmp_path: Path) -> None:
+    write_result(tmp_path / "k.json", ranking())
+    text = text_of(tmp_path)
+    assert "1,240 comparisons of 10 prompts by 12 raters" in text
+    assert "faculty: arts" in text
+    assert "1 (1–2) dpo 0.84 (0.54–1.14) 67% (61–73%) 820" in text
+    assert "3 sft −1.05 (−1.35 … −0.75) 28% (22–34%) 820" in text
+    # the rule, the item, its worth to arts, to law and to the worse off of both, how sure
+    assert "Mean choice dpo 73% 24% 24% 58%" in text
+    assert "MaxMin choice ppo 51% 52% 51% 91%" in text
+    assert "The fairest mixture is 75% ppo and 25% dpo: worth 53% to the least happy group." in text
+    assert "of two equals the one shown first wins: 53% (51–55%)" in text
+    assert "MaxMin 選擇 ppo 51% 52% 51% 91%" in text_of(tmp_path, "zh")
+
+
+def test_camps_are_numbered_in_the_pages_language(tmp_path: Path) -> None:
+    found = ranking().rankings[0].model_copy(update={"group": "camp 2"})
+    camp = Camp(name="camp 2", raters={"Ann": 0.9, "Bob": 0.7})
+    gain = Estimate(value=0.12, low=0.04, high=0.2)
+    result = RankingResult(by="camp", rankings=(found,), camps=(camp,), camp_gains={2: gain})
+    write_result(tmp_path / "k.json", result)
+    assert "Camp 2 : Ann and Bob" in text_of(tmp_path)
+    assert "陣營 2 ： Ann與 Bob" in text_of(tmp_path, "zh")
+    assert "2 camps predict a vote kept back better than one by 0.12 (0.04–0.20)" in text_of(
+        tmp_path
+    )
+
+
+def test_coefficients_beside_alpha_stand_in_the_page(tmp_path: Path) -> None:
+    write_result(tmp_path / "r.json", raters(WORDS["en"]))
+    assert "Kendall’s tau-b 0.61 (0.55–0.67)" in text_of(tmp_path)
+    assert "Kendall’s W（排序） 0.72 (0.66–0.77)" in text_of(tmp_path, "zh")
 
 
 def test_a_chinese_page_says_nothing_in_english_but_names(tmp_path: Path) -> None:

@@ -127,3 +127,22 @@ def test_intervals_of_clustered_shares_cover_the_truth(prompts: int) -> None:
         widest_row_interval += low <= 2 / 3 <= high
     assert 0.93 <= covered / studies <= 0.97
     assert widest_row_interval / studies < 0.90  # rows as if independent: too narrow
+
+
+def test_equal_rows_drawn_together_vary_as_rows_drawn_one_by_one() -> None:
+    # 1,200 prompts of one vote won, 800 of two votes lost and 1 of seven won: a ratio of sums
+    rows = np.array([[1.0, 1.0]] * 1200 + [[0.0, 2.0]] * 800 + [[7.0, 7.0]])
+    drawn = resampled_sums(rows, 4000, seed=3)
+    assert drawn.shape == (4000, 2)
+    # each total's variance is the sum of squares about the row mean (a bootstrap of n rows)
+    expected = ((rows - rows.mean(axis=0)) ** 2).sum(axis=0)
+    assert drawn.var(axis=0) == pytest.approx(expected, rel=0.1)
+    assert drawn.mean(axis=0) == pytest.approx(rows.sum(axis=0), rel=0.005)
+    covariance = ((rows - rows.mean(axis=0)).prod(axis=1)).sum()
+    assert np.cov(drawn.T)[0, 1] == pytest.approx(covariance, rel=0.15)
+
+
+def test_rows_that_all_differ_are_drawn_one_by_one_however_many() -> None:
+    rows = np.arange(1500.0)[:, None]
+    drawn = resampled_sums(rows, 500, seed=1)
+    assert drawn.std() == pytest.approx(np.sqrt(1500) * rows.std(), rel=0.1)

@@ -7,10 +7,11 @@ import pytest
 from scipy.special import expit
 
 from suffrage.core.errors import DataError
+from suffrage.core.results import Method, RankingResult
 from suffrage.stats.comparisons import Entry, Match, from_matches
 from suffrage.stats.groups import rank_entries
 from suffrage.stats.leaderboard import rank
-from suffrage.stats.rankings import METHODS, Method, RankingResult, Setting
+from suffrage.stats.rankings import METHODS, Setting
 
 from .test_bradley_terry import counted, simulated
 

@@ -20,7 +20,7 @@ from suffrage.cli.label.project import (
 from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
 from suffrage.label.links import link, rater_token, team_token
-from suffrage.label.server import Settings, serve
+from suffrage.label.server import Settings, serve, serve_by
 from suffrage.label.store.contents import add_groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.progress import Progress, progress
@@ -45,7 +45,11 @@ def run(words: Sequence[str]) -> int:
     else:
         _tell(args, notes, progress(store, store.clock()), told)
     with suppress(KeyboardInterrupt):  # which is how it ends; requests under way were answered
-        serve(store, args.host, args.port, settings)
+        if args.workers > 1:
+            store.close()
+            serve_by(args.workers, args.db, args.host, args.port, settings)
+        else:
+            serve(store, args.host, args.port, settings)
     return 0
 
 
@@ -56,6 +60,7 @@ def _parser() -> Parser:
     page = parser.add_argument_group("the page")
     page.add_argument("--host", default="127.0.0.1", help="0.0.0.0 opens it to the network")
     page.add_argument("--port", type=whole(1, 1 << 16), default=8000, help="to listen on")
+    page.add_argument("--workers", type=whole(1), default=1, help="processes that serve it")
     page.add_argument("--address", help="what links begin with, behind a proxy: https://HOST")
     page.add_argument("--title", default="Suffrage", help="of the project")
     page.add_argument("--consent", help="a Markdown file to which raters must agree first")

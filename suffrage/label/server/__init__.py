@@ -2,5 +2,6 @@
 
 from suffrage.label.server.app import create_app, serve
 from suffrage.label.server.settings import Settings
+from suffrage.label.server.workers import serve_by
 
-__all__ = ["Settings", "create_app", "serve"]
+__all__ = ["Settings", "create_app", "serve", "serve_by"]

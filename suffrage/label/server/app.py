@@ -5,11 +5,14 @@ create_app(store, Settings()) is tested in process; serve() runs it under uvicor
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from suffrage.core.words import LANGUAGES
 from suffrage.label.server import pages, team, votes
+from suffrage.label.server.at_once import at_once, run_at_once
 from suffrage.label.server.forms import posted
 from suffrage.label.server.security import Guard, Limiter, RefusedError, add_headers
 from suffrage.label.server.settings import Settings
@@ -39,20 +43,23 @@ from suffrage.label.store.database import Store
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.settings import secret
 
+Endpoint = Callable[[Request], Awaitable[Response] | Response]
 _LOGGED_PATH = 200  # characters
 
+AT_ONCE = ("/work", "/work/{assignment}")  # asked for at every judgment
 POSTED = {  # a form with the session's token
+    "/work/{assignment}": votes.vote,
     "/consent": pages.give_consent,
     "/language": pages.choose_language,
     "/leave": pages.leave,
     "/undo": votes.undo_last,
     "/withdraw": pages.withdraw_votes,
-    "/work/{assignment}": votes.vote,
     "/work/{assignment}/draft": votes.keep_draft,
     "/work/{assignment}/skip": votes.skip_item,
     "/team/guidelines": team.publish,
 }
 SHOWN = {
+    "/work": votes.work_page,
     "/": pages.home,
     "/account": pages.account,
     "/consent": pages.consent_page,
@@ -66,7 +73,6 @@ SHOWN = {
     "/team/export/{format}": team.export,
     "/team/guidelines": team.guidelines_editor,
     "/team/raters": team.raters_page,
-    "/work": votes.work_page,
     "/work/{assignment}/feedback": votes.feedback,
 }
 
@@ -106,10 +112,18 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
 def _routes(static: str) -> list[BaseRoute]:
     folder = Path(str(files("suffrage.label.server") / "static"))
     return [
-        *(Route(path, handler, methods=["GET"]) for path, handler in SHOWN.items()),
-        *(Route(path, posted(handler), methods=["POST"]) for path, handler in POSTED.items()),
+        *(Route(path, _shown(path), methods=["GET"]) for path in SHOWN),
+        *(Route(path, _posted(path), methods=["POST"]) for path in POSTED),
         Mount(static, StaticFiles(directory=folder)),
     ]
+
+
+def _shown(path: str) -> Endpoint:
+    return at_once(SHOWN[path]) if path in AT_ONCE else SHOWN[path]
+
+
+def _posted(path: str) -> Endpoint:
+    return posted(POSTED[path], run_at_once if path in AT_ONCE else run_in_threadpool)
 
 
 def _problem(request: Request, status: int, key: str, values: dict[str, object]) -> Response:
@@ -162,15 +176,17 @@ def serve(
 ) -> None:
     """Serve until interrupted; requests under way are answered first. Prints nothing itself."""
     settings = settings or Settings()
-    config = uvicorn.Config(
-        create_app(store, settings),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,  # it would hold the links that sign people in
-        proxy_headers=settings.behind_proxy,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-    )
+    config = uvicorn.Config(create_app(store, settings), host=host, port=port, **options(settings))
     uvicorn.Server(config).run()
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn is run."""
+    return {
+        "log_level": "warning",
+        "access_log": False,  # it would hold the links that sign people in
+        "proxy_headers": settings.behind_proxy,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+        "timeout_keep_alive": 30,
+    }

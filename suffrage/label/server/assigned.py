@@ -50,8 +50,7 @@ def find_assigned(store: Store, rater: str, assignment: str) -> Assigned:
     """404 for one that does not exist, and for another rater's: which of the two, nobody learns."""
     if not _ID.match(assignment):
         raise RefusedError(404, "an id that no assignment has")
-    with store.reading() as connection:
-        row = _FOUND.first(connection, id=assignment, rater=rater)
+    row = store.look_up(_FOUND, id=assignment, rater=rater)
     if row is None:
         raise RefusedError(404, f"assignment {assignment} is not this rater's")
     return Assigned(

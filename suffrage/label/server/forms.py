@@ -24,15 +24,18 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 _FORM = "application/x-www-form-urlencoded"
 
 Handler = Callable[[Request, Form], Response]
+Run = Callable[..., Awaitable[Response]]
 
 
-def posted(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def posted(
+    handler: Handler, run: Run = run_in_threadpool
+) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that gets the form once its size, shape and token are found good."""
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request, site_of(request).settings.largest_body)
         check_token(request, form)
-        return await run_in_threadpool(handler, request, form)
+        return await run(handler, request, form)
 
     return endpoint
 

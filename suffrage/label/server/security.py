@@ -25,6 +25,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 FOREVER = "public, max-age=31536000, immutable"  # a static file's address changes with its content
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 ADDRESSES = 10_000  # remembered at once; the least recently seen is forgotten first
 
 
@@ -96,9 +97,9 @@ class Guard:
 
 def add_headers(headers: MutableHeaders, path: str) -> None:
     """The headers of an answer to `path`; only static files may be kept by a browser."""
-    for name, value in HEADERS.items():
-        headers[name] = value
-    if "cache-control" not in headers:
+    kept = "cache-control" in headers
+    headers.raw.extend(_RAW)  # no page sets one of these itself
+    if not kept:
         headers["Cache-Control"] = FOREVER if path.startswith("/static/") else "no-store"
 
 

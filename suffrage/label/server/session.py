@@ -11,6 +11,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from itsdangerous import BadData, URLSafeSerializer
 from starlette.requests import Request
@@ -23,6 +24,7 @@ LANGUAGE_COOKIE = "suffrage_language"
 YEAR = 365 * 24 * 3600
 _SALT = "suffrage.session"
 _LONGEST = 1024
+KEPT = 2048  # cookies, and digests, that are not worked out anew at every request
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,16 @@ class Session:
 
     def token(self, secret: str) -> str:
         """The value that every form of this session carries."""
-        text = f"suffrage.form:{self.number}"
-        return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+        return _digest(f"suffrage.form:{self.number}", secret)
 
     def tag(self, secret: str) -> str:
         """Tells raters on one browser apart without saying who they are."""
-        text = f"suffrage.tag:{self.rater}"
-        return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+        return _digest(f"suffrage.tag:{self.rater}", secret)[:16]
+
+
+@lru_cache(maxsize=KEPT)
+def _digest(text: str, secret: str) -> str:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def new_session() -> Session:
@@ -55,14 +60,21 @@ def read_session(request: Request, secret: str, now: datetime) -> Session:
     cookie = request.cookies.get(COOKIE, "")
     if not cookie or len(cookie) > _LONGEST:
         return new_session()
-    try:
-        body = URLSafeSerializer(secret, salt=_SALT).loads(cookie)
-        found = _session(body)
-    except (BadData, KeyError, TypeError, ValueError):
+    found = _signed(cookie, secret)
+    if found is None:
         return new_session()
     if (found.rater or found.team) and found.until <= now.timestamp():
         return replace(found, rater=None, team=False)
     return found
+
+
+@lru_cache(maxsize=KEPT)
+def _signed(cookie: str, secret: str) -> Session | None:
+    """What the cookie says, or None where the secret did not sign it."""
+    try:
+        return _session(URLSafeSerializer(secret, salt=_SALT).loads(cookie))
+    except (BadData, KeyError, TypeError, ValueError):
+        return None
 
 
 def _session(body: Json) -> Session:

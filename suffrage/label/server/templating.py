@@ -55,6 +55,9 @@ def make_environment(words: Words) -> Environment:
     )
     environment.words = words
     environment.filters["markdown"] = _markdown
+    environment.globals["choice"] = lru_cache(maxsize=SHORT)(
+        lambda *about: environment.get_template("macros.html").module.choice(*about)  # type: ignore[attr-defined]
+    )
     environment.globals["once"] = lru_cache(
         lambda name: Markup(environment.get_template(name).render(t=words))
     )

@@ -9,9 +9,41 @@ what a restart reads, and SQLite itself syncs it before it is folded into the da
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Condition, Lock
+from weakref import WeakKeyDictionary
+
+
+class Owed:
+    """`waits`: something was committed, and nobody has waited for the disk yet."""
+
+    waits = False
+
+
+_owed: ContextVar[Owed | None] = ContextVar("owed", default=None)
+
+
+@contextmanager
+def waiting_later() -> Iterator[Owed]:
+    """Within, no commit waits for the disk: who must not stand still waits afterwards."""
+    owed = Owed()
+    token = _owed.set(owed)
+    try:
+        yield owed
+    finally:
+        _owed.reset(token)
+
+
+class _Turns:
+    """One loop's waiting for the disk that runs now, and the next, which has not begun."""
+
+    now: asyncio.Task[None] | None = None
+    next: asyncio.Task[None] | None = None
 
 
 class GroupSync:
@@ -23,9 +55,29 @@ class GroupSync:
         self._change = Condition()
         self._begun = self._ended = 0
         self._running = False
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
+    async def reached(self) -> None:
+        """As `wait`, where nothing may stand still: one thread waits for all who ask meanwhile."""
+        turns = self._of_loops.setdefault(asyncio.get_running_loop(), _Turns())
+        if turns.next is None:
+            turns.next = asyncio.create_task(self._turn(turns))
+        await asyncio.shield(turns.next)
+
+    async def _turn(self, turns: _Turns) -> None:
+        if turns.now is not None:
+            await asyncio.wait({turns.now})
+        turns.now, turns.next = turns.next, None  # who asks from here on may have committed later
+        await asyncio.to_thread(self.wait)
 
     def wait(self) -> None:
-        """Return when everything committed before this call is on the disk."""
+        """Return when everything committed before this call is on the disk.
+
+        Within `waiting_later`, at once.
+        """
+        if (owed := _owed.get()) is not None:
+            owed.waits = True
+            return
         with self._change:
             needed = self._begun + 1  # one that runs now may have begun before the commit
             while self._ended < needed:

@@ -25,8 +25,7 @@ class Guideline:
 
 def guidelines(store: Store) -> Guideline:
     """The version that holds now."""
-    with store.reading() as connection:
-        row = _NEWEST.first(connection)
+    row = store.look_up(_NEWEST)
     return Guideline(0, "") if row is None else Guideline(*row)
 
 

@@ -46,6 +46,10 @@ class Prepared:
         driver = _driver(connection)
         if driver is None:
             return connection.execute(self.statement, values).first()
+        return self.first_of(driver, **values)
+
+    def first_of(self, driver: sqlite3.Connection, **values: Any) -> Any:
+        """As `first`, straight from SQLite."""
         found = self._run(driver, values).fetchone()
         return None if found is None else self._row(found)
 

@@ -85,8 +85,7 @@ def find_rater(store: Store, rater_id: str) -> Rater | None:
     """The rater with this id, withdrawn or not."""
     if not rater_id.isprintable():
         return None
-    with store.reading() as connection:
-        row = _RATER.first(connection, id=rater_id)
+    row = store.look_up(_RATER, id=rater_id)
     return None if row is None else _rater(row)
 
 

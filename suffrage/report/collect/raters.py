@@ -31,6 +31,14 @@ def _block(result: RatersResult, place: int, words: Words) -> dict[str, object]:
         "reading": words(f"raters.reading.{reading(result.alpha)}"),
         "note": note_of(result.alpha, words),
         "agreement": estimate(result.pair_agreement),
+        "coefficients": [
+            {
+                "name": words.known(f"raters.coefficients.{name}", name),
+                "value": estimate(figure, share=name == "percent"),
+                "note": note_of(figure, words),
+            }
+            for name, figure in result.coefficients.items()
+        ],
         "result": result,
         "raters": [_row(rater, words) for rater in [*shown, *(r for r in odd if r not in shown)]],
         "more": len(ordered) - len(shown),

@@ -10,6 +10,7 @@ from project_fixture import QUICK, Project, group, value_of
 
 from suffrage.core.records import Judgment, Message
 from suffrage.label.server import Settings
+from suffrage.label.store import durability
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.events import events
 from suffrage.label.store.guidelines import write_guidelines
@@ -313,3 +314,21 @@ def test_health_answers_without_a_session(project: Project) -> None:
 @pytest.mark.parametrize("path", ["/", "/help", "/language"])
 def test_public_pages_need_no_session(project: Project, path: str) -> None:
     assert project.client().get(path).status_code == 200
+
+
+def test_a_vote_that_does_not_reach_the_disk_is_not_acknowledged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add("pair", group("p", "one", "two"), group("q", "one", "two"))
+    mei = project.join()
+    mei.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(durability.os, "fsync", broken)
+        with pytest.raises(OSError, match="disk full"):
+            mei.vote(choice="1")
+    assert mei.vote(choice="1").headers["location"] == "/work"  # sent again, it is one vote
+    assert len(said(project)) == 1
+
+
+def broken(_: int) -> None:
+    raise OSError("disk full")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from suffrage.label.queue import Nothing, next_work
 from suffrage.label.store import durability
 from suffrage.label.store.contents import TaskPlan, groups
 from suffrage.label.store.database import Store, open_store
-from suffrage.label.store.durability import GroupSync
+from suffrage.label.store.durability import GroupSync, waiting_later
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.judgments import Vote, submit
 from suffrage.label.store.raters import Rater
@@ -211,3 +212,65 @@ def test_a_disk_that_fails_fails_the_vote(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(OSError, match="disk full"):
             sync.wait()
     sync.wait()  # the next one succeeds
+
+
+def test_who_must_not_stand_still_waits_for_the_disk_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.db-wal").write_bytes(b"")
+    sync, synced, ended, first, go = GroupSync(tmp_path / "a.db"), [], [], Event(), Event()
+
+    def disk(_: int) -> None:
+        synced.append(len(ended))
+        first.set()
+        assert go.wait(60)
+
+    async def ask(name: int) -> None:
+        await sync.reached()
+        ended.append(name)
+
+    async def all_ask() -> None:
+        asked = [asyncio.create_task(ask(0))]
+        await asyncio.to_thread(first.wait, 60)  # the loop goes on while the disk is busy
+        asked += [asyncio.create_task(ask(name)) for name in range(1, 6)]
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(*asked)
+
+    monkeypatch.setattr(os, "fsync", disk)
+    asyncio.run(all_ask())
+    assert sorted(ended) == [0, 1, 2, 3, 4, 5]
+    assert synced == [0, 1]  # who asked after the first had begun waited for the second
+
+
+def test_a_disk_that_fails_fails_all_who_wait_and_not_those_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.db-wal").write_bytes(b"")
+    sync = GroupSync(tmp_path / "a.db")
+
+    def broken(_: int) -> None:
+        raise OSError("disk full")
+
+    async def ask() -> list[BaseException | None]:
+        return await asyncio.gather(sync.reached(), sync.reached(), return_exceptions=True)
+
+    async def broken_then_mended() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", broken)
+            assert [str(found) for found in await ask()] == ["disk full"] * 2
+        assert await ask() == [None, None]
+
+    asyncio.run(broken_then_mended())
+
+
+def test_waiting_later_owes_the_disk_only_what_was_to_be_safe(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    with waiting_later() as owed:
+        with store.transaction(durable=False):
+            pass
+        assert not owed.waits
+        with store.transaction():
+            pass
+        assert owed.waits
+    store.close()
