@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
         likely = "UTF-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "BIG5"
         raise DataError(
             f"is not UTF-8 (byte 0x{raw[error.start]:02x}); save it as UTF-8, e.g. "
-            f"`iconv -f {likely} -t UTF-8 {path.name}`.",
+            f"`iconv -f {likely} -t UTF-8 {path.name} > utf8-{path.name}`.",
             path,
             row,
         ) from None

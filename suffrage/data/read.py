@@ -35,6 +35,7 @@ from suffrage.data.readers.row import (
     recognise,
 )
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS, describe
+from suffrage.stats.comparison_rows import is_comparison
 
 ROWS_THAT_DECIDE = 200  # the format is that of most of this many recognised rows
 LONGEST_REASON = 300  # characters
@@ -172,6 +173,8 @@ def _recognise(row: RawRow, formats: tuple[Format, ...]) -> Format | None:
 
 def _unknown(source: str | Path, rows: Sequence[RawRow], formats: tuple[Format, ...]) -> DataError:
     """The error for a file none of whose rows is known."""
+    if all(isinstance(row.value, dict) and is_comparison(row.value) for row in rows):
+        return DataError("is a table of who beat whom; `suffrage rank` reads it.", source)
     if any(_recognise(row, PROMPT_FORMATS) for row in rows):
         return DataError(
             "holds prompts only, which is nothing to learn from; `suffrage generate` answers them.",

@@ -7,6 +7,7 @@ layout only where the two agree, so that an architecture nobody listed is still 
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from suffrage.models.forward import check_head, pick_layout
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what came of its retries we say
 
 NO_LIMIT = 1 << 20  # a context of models that state none
 

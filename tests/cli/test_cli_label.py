@@ -197,3 +197,11 @@ def _open(link: str) -> str:
         except (ConnectionError, urllib.error.URLError):
             time.sleep(0.1)
     raise AssertionError("the server did not start")
+
+
+def test_a_wrong_name_leaves_no_project_behind(suffrage, place):
+    for words in (["serve", "--data", "missing.json"], ["import", "missing.json"]):
+        code, _, err = suffrage("label", *words, "--db", "new.db")
+        assert code == 2
+        assert "missing.json" in err
+    assert not (place / "new.db").exists()

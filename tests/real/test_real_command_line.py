@@ -41,7 +41,8 @@ def suffrage(
         capsys.readouterr()
         status = main([place(word) for word in line.split()])
         out, err = capsys.readouterr()
-        assert (status, err) == (0, "")
+        assert status == 0, err
+        assert all(line.startswith("at step ") for line in err.splitlines())  # advice, no more
         said: dict[str, object] = json.loads(out)
         return said
 

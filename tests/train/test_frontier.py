@@ -49,10 +49,11 @@ def test_without_held_out_prompts_there_is_nothing_to_draw(words, capsys):
     assert "give --eval-data or a --holdout" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", ["", "0.1", "0.1,0.1", "a,b"])
-def test_strengths_are_two_numbers_or_more(given):
-    with pytest.raises(SettingsError, match="two strengths or more"):
+@pytest.mark.parametrize("given", ["", "0.1,,0.2", "a,b"])
+def test_strengths_are_numbers(given):
+    with pytest.raises(SettingsError, match="give strengths by comma"):
         strengths_of(given)
+    assert strengths_of("0.2,0.1,0.2") == [0.1, 0.2]
 
 
 def test_what_has_no_anchor_or_reads_its_answers_has_no_frontier():

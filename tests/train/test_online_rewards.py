@@ -176,6 +176,17 @@ def test_the_wrong_count_is_asked_again():
     assert found.tolist() == [7, 7, 7]
 
 
+def test_what_a_function_fails_by_is_said_once_with_its_line(capsys):
+    def clumsy(prompts, texts):
+        raise ValueError("oops")
+
+    asked = of_function(clumsy)
+    assert all(math.isnan(score) for _ in range(2) for score in asked(PROMPTS, TEXTS).tolist())
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("the reward function failed (test_online_rewards.py, line ")
+    assert said.endswith("ValueError('oops')")
+
+
 def test_a_function_by_its_name(tmp_path, monkeypatch):
     (tmp_path / "my_reward.py").write_text("def score(p, c): return [len(x) for x in c]\nn = 3\n")
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suffrage.cli.arguments import parse, print_json
-from suffrage.cli.label.project import add_files, add_plan, label_parser, plan_work
+from suffrage.cli.label.project import (
+    add_plan,
+    add_read,
+    label_parser,
+    plan_work,
+    read_files,
+)
 from suffrage.label.store.database import open_store
 
 
@@ -17,8 +23,9 @@ def run(words: Sequence[str]) -> int:
     )
     add_plan(parser)
     args = parse(parser, words)
+    found = read_files(args.data)
     store = open_store(args.db)
-    added, read = add_files(store, args.data)
+    added, read = add_read(store, found)
     items = 0 if args.only_data else plan_work(store, args)
     if args.json:
         print_json({"groups": added, "items": items, "read": read})

@@ -11,7 +11,7 @@ from suffrage.cli.arguments import number, verb_parser, whole
 from suffrage.cli.label import VERBS
 from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
-from suffrage.core.records import JudgmentKind, RecordError
+from suffrage.core.records import Group, JudgmentKind, RecordError
 from suffrage.data.read import read_groups
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
 from suffrage.label.store.database import Store, open_store
@@ -19,6 +19,7 @@ from suffrage.label.store.database import Store, open_store
 DATABASE = "label.db"
 ADDRESS = "address"  # a setting: what links begin with, as the page was last served
 KINDS = get_args(JudgmentKind)
+Read = Sequence[tuple[list[Group], object]]  # of each file its groups, and what to say of it
 
 
 def label_parser(verb: str) -> Parser:
@@ -77,9 +78,13 @@ def plans(args: argparse.Namespace) -> list[TaskPlan]:
         raise SettingsError(f"{error}; see `suffrage label serve --help`.") from error
 
 
-def add_files(store: Store, files: Sequence[str]) -> tuple[int, list[str]]:
-    """Add the groups of files; how many brought something new, and what was read."""
-    read = [read_groups(file) for file in files]
+def read_files(files: Sequence[str]) -> Read:
+    """The groups of files, read before a project is opened: a wrong name leaves none behind."""
+    return [read_groups(file) for file in files]
+
+
+def add_read(store: Store, read: Read) -> tuple[int, list[str]]:
+    """Add groups; how many brought something new, and what was read."""
     return sum(add_groups(store, groups) for groups, _ in read), [str(r) for _, r in read]
 
 

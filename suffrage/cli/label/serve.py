@@ -12,10 +12,12 @@ from urllib.parse import quote
 from suffrage.cli.arguments import parse, print_json, users_language, whole
 from suffrage.cli.label.project import (
     ADDRESS,
-    add_files,
+    Read,
     add_plan,
+    add_read,
     label_parser,
     plan_work,
+    read_files,
 )
 from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
@@ -35,8 +37,9 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(), words)
     settings = _settings(args)
     _check_free(args.host, args.port)
+    read = read_files(args.data or ())
     store = open_store(args.db)
-    notes = _fill(store, args)
+    notes = _fill(store, args, read)
     address = args.address or f"http://{_seen(args.host)}:{args.port}"
     write_setting(store, ADDRESS, address, "team")
     told = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
@@ -101,12 +104,12 @@ def _settings(args: argparse.Namespace) -> Settings:
     )
 
 
-def _fill(store: Store, args: argparse.Namespace) -> list[str]:
+def _fill(store: Store, args: argparse.Namespace, read: Read) -> list[str]:
     """Bring data and work into the project where it is asked or there is none."""
     if args.data:
-        _, read = add_files(store, args.data)
+        _, notes = add_read(store, read)
         plan_work(store, args)
-        return read
+        return notes
     if progress(store, store.clock()).items:
         return []
     from suffrage.worlds.adaptation import load_world

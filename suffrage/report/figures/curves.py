@@ -45,7 +45,7 @@ def curve_picture(name: str, lines: Sequence[Line], step_word: str, label: str) 
         for line, (colour, dash) in zip(lines, _LINES, strict=False):
             _draw_line(axes, line, colour, dash)
         axes.grid(axis="y")
-        _few_ticks(axes)
+        _few_ticks(axes, whole_x=True)
         axes.set_xlabel(canvas.word(step_word), color=MUTED, fontsize=12, labelpad=4)
         return canvas.svg(label)
 
@@ -133,12 +133,13 @@ def moving_average(values: np.ndarray, width: int) -> np.ndarray:
     )
 
 
-def _few_ticks(axes: Axes) -> None:
-    """A handful of plain numbers on each axis, never mathematics or an offset."""
+def _few_ticks(axes: Axes, whole_x: bool = False) -> None:
+    """A handful of plain numbers on each axis, never mathematics or an offset; no half steps."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(4))
+        whole = whole_x and axis is axes.xaxis
+        axis.set_major_locator(MaxNLocator(4, integer=whole))
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
 
 

@@ -38,14 +38,17 @@ def anchor_of(row: Objective) -> str | None:
 
 
 def strengths_of(given: str) -> list[float]:
-    """`0.02,0.05,0.1` as numbers, smallest first; `SettingsError` for anything else."""
+    """`0.02,0.05,0.1` as numbers, smallest first; `SettingsError` for anything else.
+
+    One alone adds a point to those that are there.
+    """
     try:
         found = sorted({float(word) for word in given.split(",")})
     except ValueError:
         found = []
-    if len(found) < 2:
+    if not found:
         raise SettingsError(
-            f"--frontier is {given!r}; give two strengths or more, by comma, such as 0.02,0.05,0.1."
+            f"--frontier is {given!r}; give strengths by comma, such as 0.02,0.05,0.1."
         )
     return found
 

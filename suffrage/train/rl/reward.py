@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from suffrage.core.errors import SettingsError
+from suffrage.core.progress import say
 from suffrage.core.records import Completion, Group, Prompt
 from suffrage.models.classifier import load_classifier
 from suffrage.models.folder import resolve
@@ -28,6 +30,7 @@ from suffrage.models.scalar_head import ScalarModel, load_reward, score_trees
 
 # (B,) rewards on the CPU: those of the first prompt's texts first
 RewardFunction = Callable[[Sequence[Prompt], Sequence[Sequence[str]]], Tensor]
+LONGEST = 300  # characters of an error that are shown
 UserFunction = Callable[[list[str], list[str]], Sequence[float]]
 
 
@@ -125,27 +128,43 @@ def of_function(function: UserFunction) -> RewardFunction:
     """Anyone's `(prompts, completions) -> scores`, given a prompt for every completion.
 
     Where it fails on the whole batch, it is asked about each completion alone; nan where it fails.
+    What it failed by is said once.
     """
+    asked = _Asked(function)
 
     def reward(prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]) -> Tensor:
         pairs = [(p.text, t) for p, own in zip(prompts, texts, strict=True) for t in own]
-        scores = _ask(function, pairs) or [_alone(function, pair) for pair in pairs]
+        scores = asked(pairs) or [(asked([pair]) or [math.nan])[0] for pair in pairs]
         return torch.tensor(scores)
 
     return reward
 
 
-def _ask(function: UserFunction, pairs: list[tuple[str, str]]) -> list[float] | None:
-    """The scores as numbers, nan for what is none; None if it failed or gave the wrong count."""
-    try:
-        found = list(function([prompt for prompt, _ in pairs], [text for _, text in pairs]))
-    except Exception:  # it is the user's code: one bad text must not end the run
-        return None
-    return [_number(score) for score in found] if len(found) == len(pairs) else None
+@dataclass
+class _Asked:
+    """A user's function, and what it has failed by so far."""
 
+    function: UserFunction
+    told: set[str] = field(default_factory=set)
 
-def _alone(function: UserFunction, pair: tuple[str, str]) -> float:
-    return (_ask(function, [pair]) or [math.nan])[0]
+    def __call__(self, pairs: list[tuple[str, str]]) -> list[float] | None:
+        """The scores as numbers, nan for what is none; None if it failed or counts otherwise."""
+        try:
+            found = list(self.function([p for p, _ in pairs], [text for _, text in pairs]))
+        except Exception as error:  # it is the user's code: one bad text must not end the run
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            self._tell(where, f"the reward function failed ({where}): {error!r}"[:LONGEST])
+            return None
+        if len(found) != len(pairs):
+            self._tell("", f"the reward function gave {len(found)} numbers for {len(pairs)} pairs")
+            return None
+        return [_number(score) for score in found]
+
+    def _tell(self, what: str, sentence: str) -> None:
+        if what not in self.told:
+            say(sentence)
+        self.told.add(what)
 
 
 def _number(score: Any) -> float:
