@@ -63,7 +63,7 @@ def ours(out: Path, critic: str) -> float:
     """Episodes a second."""
     settings = make_settings(
         method="ppo", model=str(out / "model"), data=str(out / "prompts.jsonl"), device="cpu",
-        batch_size=PROMPTS, epochs=UPDATES, lr=1e-5,
+        batch_size=PROMPTS, epochs=UPDATES, lr=1e-5, microbatch_tokens=2048,
         options={"max_new_tokens": NEW_TOKENS, "rollout_epochs": EPOCHS, "critic": critic},
     )  # fmt: skip
     started = time.perf_counter()

@@ -35,10 +35,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "ppo": {
         "batch_size": 32,
         "epochs": 2,
-        "max_steps": 40,
+        "max_steps": 36,
         "options": {"samples": 4, "rollout_epochs": 1, "minibatches": 2, "lam": 1.0},
     },
-    "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.045}},
+    "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.05}},
     "grpo": {"batch_size": 16, "epochs": 2, "options": {}},
     "reinforce": {"batch_size": 64, "epochs": 6, "options": {"kl_coef": 0.03}},
     "raft": {"batch_size": 32, "epochs": 4, "options": {}},
