@@ -49,7 +49,7 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(row), words[1:])
     settings = _settings(row, args)
     out = Path(args.out)
-    if getattr(args, "frontier", None):
+    if getattr(args, "frontier", None) is not None:
         return _run_frontier(row, settings, args)
     if row.view == "prompts":
         finished = train_online(settings, args.reward, out)

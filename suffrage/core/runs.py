@@ -6,6 +6,7 @@ environment.json   versions and machine
 metrics.jsonl      one row a logged step; the same whether or not the run was interrupted
 timing.jsonl       seconds and speed of the same steps, which are never the same twice
 samples.jsonl      answers to a few held-out prompts as training went on, of methods that sample
+ratings.jsonl      what a judge on a server said, where one is the reward
 checkpoints/       the newest state to resume from
 model/             the model in Hugging Face form, with a model card
 done.json          the last file written; a run without it is unfinished

@@ -99,8 +99,10 @@ class _Loop:
         started = time.monotonic()
         rate = self.optimiser.set_rate(done - 1)
         metrics = {"step": done, "lr": rate, **self.step(done - 1)}
-        evaluated = self.evaluate is not None and _evaluation_due(done, self.settings)
-        if self.evaluate is not None and evaluated:
+        # What training says is reason to stop is looked at on held-out prompts before it counts.
+        due = _evaluation_due(done, self.settings) or bool(self.stop(metrics))
+        evaluated = self.evaluate is not None and due
+        if self.evaluate is not None and due:
             metrics.update(_evaluation(self.evaluate))
         timing = _timing(started)
         self._log(metrics, timing)

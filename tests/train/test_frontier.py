@@ -44,6 +44,19 @@ def test_each_strength_is_a_run_and_the_page_draws_them(words, tmp_path, capsys)
     assert (tmp_path / "f/kl_coef-2/done.json").stat().st_mtime_ns == made  # not trained again
 
 
+def test_a_run_that_stops_early_is_a_point_too(words, capsys):
+    words += ["--holdout", "0.25", "--frontier", "0.01,2", "--out", "f", "--stop-kl", "0.000001"]
+    assert main(words) == 0
+    assert len(json.loads(capsys.readouterr().out)["points"]) == 2
+
+
+def test_every_strength_is_checked_before_the_first_is_trained(words, tmp_path, capsys):
+    assert main([*words, "--holdout", "0.25", "--frontier", "0.1,inf", "--out", "f"]) == 2
+    assert "--kl-coef of rloo is inf" in capsys.readouterr().err
+    assert main([*words, "--holdout", "0.25", "--frontier", "", "--out", "f"]) == 2
+    assert not (tmp_path / "f").exists()
+
+
 def test_without_held_out_prompts_there_is_nothing_to_draw(words, capsys):
     assert main([*words, "--frontier", "2,0.01", "--out", "f"]) == 2
     assert "give --eval-data or a --holdout" in capsys.readouterr().err

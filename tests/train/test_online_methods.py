@@ -78,6 +78,8 @@ def test_answers_to_held_out_prompts_are_shown_as_they_change(settings, prompts,
     train_online(made, LETTERS, tmp_path / "run")
     shown = read_jsonl(tmp_path / "run" / "samples.jsonl")
     assert [row["step"] for row in shown] == [0] * 3 + [10] * 3 + [20] * 3
+    last = RunDirectory(tmp_path / "run").metrics[-1]
+    assert last["eval/reward_low"] < last["eval/reward"] < last["eval/reward_high"]
     assert [row["prompt"] for row in shown[:3]] == [group.prompt.text for group in groups(3)]
     for row in shown:
         share = sum("a" <= letter <= "z" for letter in row["completion"]) / 8
@@ -140,6 +142,30 @@ def test_each_stop_names_its_cause(stop, cause, settings, prompts, tmp_path):
     assert cause in finished.notes[1]
     assert cause in json.loads((tmp_path / "run" / "done.json").read_text())["ended"]
     assert finished.metrics["step"] < 10
+
+
+def test_a_run_that_stops_early_is_evaluated_where_it_stopped(settings, prompts, tmp_path):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=30, lr=1e-2, stop_kl=1e-6,
+        options={"max_new_tokens": 4},
+    )  # fmt: skip
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert finished.metrics["step"] < 30
+    assert "eval/reward" in finished.metrics
+    assert "--stop-kl" in finished.notes[1]
+
+
+def test_a_reward_in_training_is_no_reason_to_stop_until_held_out_answers_have_it(
+    settings, prompts, tmp_path, monkeypatch
+):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=4, lr=1e-6, stop_reward=-9.0,
+        options={"max_new_tokens": 4},
+    )  # fmt: skip
+    low = {"reward": -10.0, "kl": 0.0}
+    monkeypatch.setattr("suffrage.train.rl.policy.PolicyStep.evaluate", lambda self, tasks: low)
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert "steps are done" in finished.notes[1]
 
 
 def test_pretraining_text_stays_likely(settings, prompts, tmp_path):

@@ -60,11 +60,8 @@ def path_picture(name: str, points: Points, titles: tuple[str, str], label: str)
         axes.plot(*path, color=ACCENT)
         for spot, fill in ((0, SURFACE), (-1, ACCENT)):
             axes.plot(*path[:, spot], "o", markersize=11, mfc=fill, mec=ACCENT, mew=2.5, zorder=4)
-        axes.grid(visible=True)
         axes.margins(0.06)
-        _few_ticks(axes)
-        axes.set_xlabel(canvas.word(titles[0]), color=MUTED, fontsize=12, labelpad=6)
-        axes.set_ylabel(canvas.word(titles[1]), color=MUTED, fontsize=12, labelpad=6)
+        _name_axes(canvas, axes, titles)
         return canvas.svg(label)
 
 
@@ -82,12 +79,17 @@ def frontier_picture(
             axes.annotate(
                 canvas.word(word), (x, y), (0, 9), textcoords="offset points", ha="center"
             )
-        axes.grid(visible=True)
-        axes.margins(0.14)
-        _few_ticks(axes)
-        axes.set_xlabel(canvas.word(titles[0]), color=MUTED, fontsize=12, labelpad=6)
-        axes.set_ylabel(canvas.word(titles[1]), color=MUTED, fontsize=12, labelpad=6)
+        axes.margins(0.14)  # room for the names
+        _name_axes(canvas, axes, titles)
         return canvas.svg(label)
+
+
+def _name_axes(canvas: Canvas, axes: Axes, titles: tuple[str, str]) -> None:
+    """A grid, a few ticks, and what is drawn along and up."""
+    axes.grid(visible=True)
+    _few_ticks(axes)
+    axes.set_xlabel(canvas.word(titles[0]), color=MUTED, fontsize=12, labelpad=6)
+    axes.set_ylabel(canvas.word(titles[1]), color=MUTED, fontsize=12, labelpad=6)
 
 
 def _draw_line(axes: Axes, line: Line, colour: str, dash: Dash) -> None:

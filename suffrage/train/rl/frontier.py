@@ -8,6 +8,7 @@ from pathlib import Path
 
 from suffrage.core.errors import SettingsError
 from suffrage.objectives.objective import Objective
+from suffrage.objectives.table import objective
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished
 from suffrage.train.settings import TrainSettings
@@ -67,7 +68,11 @@ def train_frontier(
     """
     if not settings.holdout and settings.eval_data is None:
         raise SettingsError("a frontier is of held-out prompts; give --eval-data or a --holdout.")
-    for strength in strengths:
-        options = {**settings.options, anchor: strength}
-        made = settings.model_copy(update={"options": options})
-        yield Point(strength, train_online(made, rewards, out / f"{anchor}-{strength:g}"))
+    made = {
+        strength: settings.model_copy(update={"options": {**settings.options, anchor: strength}})
+        for strength in strengths
+    }
+    for one in made.values():
+        objective(one.method).check(one.options)  # all of them, before the first is trained
+    for strength, one in made.items():
+        yield Point(strength, train_online(one, rewards, out / f"{anchor}-{strength:g}"))

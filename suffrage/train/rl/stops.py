@@ -22,7 +22,8 @@ class Stops:
     def __call__(self, row: Mapping[str, Any]) -> str:
         """Why to stop after this row of figures; empty to go on.
 
-        The reward is that of held-out prompts where the row has it, else the training's.
+        The reward is that of held-out prompts where the row has it, else the training's; the loop
+        evaluates before it heeds the latter.
         """
         reward = row.get("eval/reward", row.get("reward"))
         if self.reward is not None and reward is not None and reward >= self.reward:
