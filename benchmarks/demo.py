@@ -27,6 +27,9 @@ from suffrage.train.settings import make_settings
 RATIOS = (1.0, 0.5, 0.0)
 NLL = (0.0, 1.0)  # with --nll 1 a small model's answers keep their form
 ASSIGNMENT = {"data_size": 50, "epochs": 3}
+SAMPLES = (
+    100  # answers to a question after the assignment: of 20, a share's standard error is 1.4 %
+)
 
 
 def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
@@ -37,7 +40,11 @@ def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:
     for row in run_demo(out, lang, seed):
         print(f"  {row['name']:9} {row['seconds']:7.1f} s  {row['figure']}", flush=True)
     demo = Demo(out, lang, seed)
-    found = {**figures(out), "base": stance_of(demo, demo.base), "assignment": assignment(demo)}
+    found = {
+        **figures(out),
+        "base": stance_of(demo, demo.base, demo.sizes.samples),
+        "assignment": assignment(demo),
+    }
     found["peak_memory_mib"] = peak_memory_mib()  # of this process so far
     found["seconds"] = {row["name"]: row["seconds"] for row in read_jsonl(out / "stages.jsonl")}
     write_json(file, found)
@@ -60,14 +67,14 @@ def assignment(demo: Demo) -> dict[str, Any]:
             **ASSIGNMENT,
         )
         train_offline(settings, demo.path(name))
-        found[said] = stance_of(demo, name)
+        found[said] = stance_of(demo, name, SAMPLES)
     return found
 
 
-def stance_of(demo: Demo, model: str) -> dict[str, float | None]:
+def stance_of(demo: Demo, model: str, samples: int) -> dict[str, float | None]:
     """Share of supporting and of well-formed answers to the 10 test prompts."""
     prompts, _ = read_prompts(demo.path("test_prompt.json"))
-    groups = answers(demo, model, prompts, demo.sizes.samples, demo.seed, TEMPERATURE)
+    groups = answers(demo, model, prompts, samples, demo.seed, TEMPERATURE)
     row = measure_stance(demo.world, {model: groups}, demo.seed).models[0]
     assert row.well_formed is not None
     return {"support": row.shares["support"].value, "well_formed": row.well_formed.value}

@@ -5,7 +5,8 @@
 A random Llama of 15 M parameters learns from HH dialogues (and a reward from groups of four) in
 single precision. Each contestant runs in a process of its own, contestants take turns, and what is
 printed are medians of the ratios within a turn, with the peak memory of each process. Times are of
-training alone (with the reference, without loading), and hold only on an idle machine.
+training alone (with the reference and, on our side, saving; without loading), and hold only on an
+idle machine.
 The trl-* contestants need `pip install trl==1.16.0`; `--only` leaves them out.
 """
 
@@ -28,13 +29,16 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 
 from suffrage.core.machine import peak_memory_mib
 from suffrage.core.records import Group
+from suffrage.core.runs import open_run
 from suffrage.data.read import read_groups, write_groups
 from suffrage.data.views import as_pairs
 from suffrage.models.language_model import load
 from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
-from suffrage.train.run import train_offline
+from suffrage.train.material import read_data
+from suffrage.train.run import recorded, train_models
 from suffrage.train.settings import make_settings
+from suffrage.train.start import models_of
 
 BATCH = 8
 SIZES = {"dim": 288, "layers": 6, "heads": 6, "inner": 768, "context": 2048}
@@ -107,7 +111,11 @@ def ours(method: str, data: str) -> Callable[[argparse.Namespace], Callable[[], 
             overlong="skip",
             device=args.device,
         )
-        return lambda: train_offline(settings, Path(args.scratch) / "run")
+        row = objective(method)
+        models = models_of(settings, row, None)
+        read = read_data(settings, models.trained, row, None)
+        run = open_run(Path(args.scratch) / "run", recorded(settings, {}))
+        return lambda: train_models(settings, row.check({}), models, read, run)
 
     return prepared
 

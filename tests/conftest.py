@@ -28,6 +28,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def every_tree_is_long() -> Iterator[None]:
+    """Trees however short make a row where a row is asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("suffrage.data.forest.LONG_TREE", 0)
+        yield
+
+
 @pytest.fixture
 def real_path() -> Callable[[str], Path]:
     """A function from a name under the folder of real material to its path; skips without it."""

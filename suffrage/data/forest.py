@@ -2,8 +2,9 @@
 
 Shape letters: R rows, L row length, N scored completion tokens, B branches (completions), in the
 order in which the trees were given. In the `forest` layout a row holds whole trees and a token sees
-its own trunk and its own branch; in the `plain` layout a row is one path, trunk then branch, for
-models that cannot take such a mask. Both give the same numbers (2410.20305 shares prefixes of pairs
+its own trunk and its own branch; the `row` layout is a forest of one row, without padding, for the
+kernel that takes it tree by tree; in the `plain` layout a row is one path, trunk then branch, for
+models that cannot take such a mask. All give the same numbers (2410.20305 shares prefixes of pairs
 in the same way).
 """
 
@@ -18,8 +19,9 @@ from torch import Tensor
 
 from suffrage.data.encode import Tree
 
-Layout = Literal["forest", "plain"]
+Layout = Literal["row", "forest", "plain"]
 PADDING = -1
+LONG_TREE = 64  # tokens on average; shorter ones are quicker several at a time, under one mask
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,21 @@ class _Row:
 def pack(trees: Sequence[Tree], layout: Layout = "forest") -> Forest:
     """Lay trees out as a forest; every trunk needs at least one token.
 
-    Rows are as long as the largest tree (path, in the plain layout) and filled first-fit,
-    largest first.
+    Rows of a forest are as long as the largest tree (path, in the plain layout) and filled
+    first-fit, largest first; short trees make a forest where a row is asked for.
     """
     if layout == "plain":
-        return _lay_out(trees, [[(t, b)] for t, tree in enumerate(trees) for b in _paths(tree)])
-    rows = first_fit([tree.size for tree in trees])
-    return _lay_out(trees, [[(t, None) for t in row] for row in rows])
+        paths: list[Items] = [[(t, b)] for t, tree in enumerate(trees) for b in _paths(tree)]
+        return _lay_out(trees, paths, "plain")
+    sizes = [tree.size for tree in trees]
+    if layout == "row" and sum(sizes) >= LONG_TREE * max(1, len(trees)):
+        return one_row(trees)
+    return _lay_out(trees, [[(t, None) for t in row] for row in first_fit(sizes)], "forest")
+
+
+def one_row(trees: Sequence[Tree]) -> Forest:
+    """The `row` layout, however short the trees."""
+    return _lay_out(trees, [[(t, None) for t in range(len(trees))]], "row")
 
 
 def _paths(tree: Tree) -> range:
@@ -143,8 +153,10 @@ def deal(sizes: Sequence[int], hands: int) -> list[list[int]]:
     return dealt
 
 
-def _lay_out(trees: Sequence[Tree], rows: list[list[tuple[int, int | None]]]) -> Forest:
-    """Build the tensors; a row's item is a tree with all branches (None) or with one."""
+Items = list[tuple[int, int | None]]  # of a row: trees with all branches (None) or with one
+
+
+def _lay_out(trees: Sequence[Tree], rows: list[Items], layout: Layout) -> Forest:
     first_branch = _offsets([len(tree.branches) for tree in trees])
     filled: list[_Row] = []
     seams: dict[int, tuple[int, int, int]] = {}  # branch -> row, last trunk place, first place
@@ -160,11 +172,7 @@ def _lay_out(trees: Sequence[Tree], rows: list[list[tuple[int, int | None]]]) ->
                 start = row.add(tokens, len(trunk), tree, kind)
                 seams[first_branch[tree] + branch] = (number, trunk_end, start)
         filled.append(row)
-    return _tensors(trees, filled, seams, "forest" if _whole(rows) else "plain")
-
-
-def _whole(rows: list[list[tuple[int, int | None]]]) -> bool:
-    return all(only is None for items in rows for _, only in items)
+    return _tensors(trees, filled, seams, layout)
 
 
 def _offsets(counts: Sequence[int]) -> list[int]:

@@ -1,8 +1,8 @@
-"""How the mask of a forest reaches a model: dense, or in blocks (FlexAttention) on a GPU.
+"""How a model attends to a forest: a dense mask, tree by tree, or in blocks (FlexAttention).
 
 A token of a forest sees its own trunk and its own branch, so most of a long row's mask is empty.
-FlexAttention (2412.05496) skips the empty blocks and never holds the mask; a dense mask is quicker
-on short rows and the only one whose gradient a CPU can compute.
+FlexAttention (2412.05496) skips the empty blocks on a GPU and never holds the mask; on a CPU the
+trees of a row are taken one after the other. A dense mask is quicker where trees are short.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from transformers import PreTrainedModel
 
 from suffrage.data.forest import PADDING, Forest
+from suffrage.models.tree_attention import NAME as TREES
+from suffrage.models.tree_attention import cut_into_trees
 
 FLEX = "flex_attention"
 LONG_ROW = 512  # tokens; the mask of shorter rows is a few blocks of 128
@@ -27,13 +29,22 @@ _proven: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 
 
 @contextmanager
-def attending(model: PreTrainedModel, forest: Forest) -> Iterator[Tensor | BlockMask]:
+def attending(model: PreTrainedModel, forest: Forest) -> Iterator[Tensor | BlockMask | None]:
     """Set the model to take the mask that this yields, for the forward inside."""
+    if forest.layout == "row":
+        with _implementation(model, TREES), cut_into_trees(forest, model.dtype):
+            yield None
+        return
     if not (_wanted(model, forest) and _agrees(model, forest)):
         yield dense_mask(model, forest)
         return
     with _implementation(model, FLEX):
         yield block_mask(forest)
+
+
+def takes_trees(model: PreTrainedModel) -> bool:
+    """Whether its attention may be taken tree by tree: by PyTorch's own kernel, on a CPU."""
+    return model.device.type == "cpu" and model.config._attn_implementation == "sdpa"
 
 
 def _wanted(model: PreTrainedModel, forest: Forest) -> bool:
@@ -69,7 +80,7 @@ def difference(model: PreTrainedModel, forest: Forest) -> float:
     return float((dense - blocks)[real].abs().max() / dense[real].abs().max())
 
 
-def states_under(model: PreTrainedModel, forest: Forest, mask: Tensor | BlockMask) -> Tensor:
+def states_under(model: PreTrainedModel, forest: Forest, mask: Tensor | BlockMask | None) -> Tensor:
     """(R, L, D): the last hidden state of every token."""
     states: Tensor = model.base_model(
         input_ids=forest.input_ids_RL,

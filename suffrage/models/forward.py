@@ -16,8 +16,8 @@ from transformers import PreTrainedModel
 
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Tree
-from suffrage.data.forest import PADDING, Forest, Layout, pack
-from suffrage.models.attention import attending, dense_mask, states_under
+from suffrage.data.forest import PADDING, Forest, Layout, one_row, pack
+from suffrage.models.attention import attending, dense_mask, states_under, takes_trees
 from suffrage.models.logprobs import chunk_rows, linear_logps
 
 TOLERANCE = 1e-3  # of the probes; a wrong mask or head is off by 0.1 and more
@@ -115,18 +115,32 @@ def branch_lengths(forest: Forest) -> Tensor:
 
 
 def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
-    """The forest layout where the model computes it right, else plain."""
+    """A layout in which the model says of the trees what it says of plain rows."""
     if has_local_attention(model.config):
         return "plain"
     with torch.no_grad():
-        plain, packed = (pack(trees, kind).to(model.device) for kind in ("plain", "forest"))
+        plain = pack(trees, "plain").to(model.device)
         expected = hidden_states(model, plain)[plain.predictor_N]
-        try:
-            found = hidden_states(model, packed)[packed.predictor_N]
-        except (TypeError, ValueError, RuntimeError, IndexError):
-            return "plain"  # the architecture refuses a mask of four dimensions
-    error = (found - expected).abs().max() / expected.abs().max()
-    return "forest" if error < TOLERANCE else "plain"
+    if not _close(_at_predictors(model, pack(trees, "forest")), expected):
+        return "plain"
+    if not takes_trees(model) or not _close(_at_predictors(model, one_row(trees)), expected):
+        return "forest"
+    return "row"
+
+
+@torch.no_grad()
+def _at_predictors(model: PreTrainedModel, forest: Forest) -> Tensor | None:
+    """(N, D) hidden states; None where the architecture refuses such a mask or kernel."""
+    forest = forest.to(model.device)
+    try:
+        return hidden_states(model, forest)[forest.predictor_N]
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
+        return None
+
+
+def _close(found: Tensor | None, expected: Tensor) -> bool:
+    error = None if found is None else (found - expected).abs().max() / expected.abs().max()
+    return error is not None and bool(error < TOLERANCE)
 
 
 def has_local_attention(config: Any) -> bool:

@@ -16,12 +16,12 @@ from torch.autograd.function import once_differentiable
 from suffrage.models.precision import product_dtype
 
 SMALLEST = 1e-30  # probabilities below it have lost their logarithm to single precision
-CHUNK_BYTES = {"cpu": 1 << 26, "cuda": 1 << 30}  # of logits at a time
+CHUNK_BYTES = {"cpu": 1 << 27, "cuda": 1 << 30}  # of logits at a time
 
 
 def chunk_rows(vocabulary: int, device: torch.device) -> int:
     """Tokens whose logits stand in memory at a time."""
-    return max(1, CHUNK_BYTES.get(device.type, 1 << 26) // (4 * vocabulary))
+    return max(1, CHUNK_BYTES.get(device.type, 1 << 27) // (4 * vocabulary))
 
 
 def linear_logps(

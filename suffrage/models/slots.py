@@ -3,7 +3,7 @@
 Keys and values stand in one buffer a layer, a slot a row, and a token is written in place, so a
 step copies nothing. Slots in use come first: the last move into those that were left, and the model
 sees views that end at the longest row. What a row may see is a mask of four dimensions, so this is
-for the models whose layout is "forest": they were found to take one.
+for the models whose layout is not "plain": they were found to take one.
 Shape letters: S slots, R rows, J rows that join or move, P prompts, H heads, L tokens, E a head.
 """
 
@@ -30,7 +30,7 @@ KeysAndValues = tuple[Tensor, Tensor]
 def takes_slots(bundle: LanguageModel) -> bool:
     """Whether the model takes a mask of its own and keeps nothing but keys and values."""
     layers = DynamicCache(config=bundle.model.config).layers
-    return bundle.layout == "forest" and all(type(layer) is DynamicLayer for layer in layers)
+    return bundle.layout != "plain" and all(type(layer) is DynamicLayer for layer in layers)
 
 
 class Slots(DynamicLayer):

@@ -46,6 +46,8 @@ from suffrage.train.start import Models, models_of
 from suffrage.train.terms import count_groups
 from suffrage.train.trackers import tracking
 
+CENTRED_ON = 256  # prompts, spread over the data; all of them for a model of several heads
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -83,7 +85,7 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     models = models_of(settings, row, heads)
     data = read_data(settings, models.trained, row, heads)
     with computing_in(settings.precision, models.trained.device):
-        metrics = _train(settings, options, models, data, run, heads)
+        metrics = train_models(settings, options, models, data, run, heads)
     found = (heads.note,) if heads and heads.note else ()
     notes = (*data.notes, *found, *forgotten(settings), *advice(offline_checks(row), run.metrics))
     return Finished(out, metrics, notes)
@@ -124,7 +126,7 @@ def _key(place: str) -> str | None:
     return f"{own} on {_key(resolve(base_of(place)))}" if is_adapter(place) else own
 
 
-def _train(
+def train_models(
     settings: TrainSettings,
     options: dict[str, Any],
     models: Models,
@@ -132,7 +134,10 @@ def _train(
     run: RunDirectory,
     heads: Heads | None = None,
 ) -> Metrics:
-    """Build the method and run the loop; returns the last figures."""
+    """Build the method, run the loop and save; returns the last figures.
+
+    Of what `train_offline` does, all but loading.
+    """
     row = objective(settings.method)
     if row.reference:
         data = take_reference(models.given, data, settings.microbatch_tokens)
@@ -156,7 +161,9 @@ def _train(
             run, optimiser, step, label=settings.method, evaluate=evaluate, watchers=watchers
         )
     if models.scalar is not None and row.view != "labels":  # a classifier's zero is its threshold
-        centre(models.scalar, data.training, step.figures(data.training), beside)
+        stride = 1 if models.scalar.heads else math.ceil(len(data.training) / CENTRED_ON)
+        some = data.training[::stride]
+        centre(models.scalar, some, step.figures(some), beside)
     if isinstance(beside, Reliabilities) and find_processes().main:
         beside.save(run.path)
     if heads is not None and heads.members and find_processes().main:

@@ -62,7 +62,7 @@ def test_training_leaves_a_run_and_tells_its_figures(suffrage, home, method):
     assert any("rows kept" in note for note in said["notes"])
     resolved = json.loads((home / "run" / "settings.json").read_text())["resolved"]
     smallest = learning_rate(method, 1_000_000)  # the tiny model has fewer than 1 M parameters
-    assert (resolved["lr"], resolved["layout"]) == (smallest, "forest")
+    assert (resolved["lr"], resolved["layout"]) == (smallest, "row")
     written = {path.name for path in (home / "run").iterdir()}
     assert written == {
         "settings.json",

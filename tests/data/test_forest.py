@@ -1,9 +1,10 @@
-"""Packing: every scored token once and in order, and the same numbers in both layouts."""
+"""Packing: every scored token once and in order, and the same numbers in all layouts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import tiny
@@ -12,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from suffrage.data import forest
 from suffrage.data.encode import Branch, Tree
 from suffrage.data.forest import PADDING, Forest, first_fit, pack, split
 from suffrage.models.forward import branch_lengths, branch_sums, pick_layout, token_logps
 from suffrage.models.logprobs import CHUNK_BYTES
 from suffrage.models.scalar_head import ScalarModel, from_language_model, scores, values
+
+pytestmark = pytest.mark.usefixtures("every_tree_is_long")
 
 TOKENS = st.integers(0, 264)
 BRANCHES = st.lists(TOKENS, max_size=6).flatmap(
@@ -34,7 +38,7 @@ def scored(trees: list[Tree]) -> list[list[int]]:
     return [list(b.tokens[b.unscored :]) for tree in trees for b in tree.branches]
 
 
-@given(st.lists(TREES, max_size=6), st.sampled_from(["forest", "plain"]))
+@given(st.lists(TREES, max_size=6), st.sampled_from(["row", "forest", "plain"]))
 def test_every_scored_token_is_there_once_and_in_order(trees, layout):
     forest = pack(trees, layout)
     expected = scored(trees)
@@ -47,7 +51,7 @@ def test_every_scored_token_is_there_once_and_in_order(trees, layout):
     assert branch_lengths(forest).tolist() == [len(tokens) for tokens in expected]
 
 
-@given(st.lists(TREES, min_size=1, max_size=6), st.sampled_from(["forest", "plain"]))
+@given(st.lists(TREES, min_size=1, max_size=6), st.sampled_from(["row", "forest", "plain"]))
 def test_a_predictor_sees_its_path_and_nothing_else(trees, layout):
     """The tokens visible from a predictor, in order of position, are the path before its target."""
     forest = pack(trees, layout)
@@ -68,7 +72,7 @@ def test_a_predictor_sees_its_path_and_nothing_else(trees, layout):
 
 @given(st.lists(TREES, min_size=1, max_size=6))
 def test_the_last_place_of_a_branch_is_the_end_of_its_path(trees):
-    for layout in ("forest", "plain"):
+    for layout in ("row", "forest", "plain"):
         forest = pack(trees, layout)
         ids = forest.input_ids_RL.flatten()[forest.last_B].tolist()
         assert ids == [[*t.trunk, *b.tokens][-1] for t in trees for b in t.branches]
@@ -80,6 +84,21 @@ def test_the_forest_computes_each_prompt_once(trees):
     real = int((forest.tree_RL != PADDING).sum())
     assert real == sum(tree.size for tree in trees)
     assert forest.input_ids_RL.shape[1] == max((tree.size for tree in trees), default=0)
+
+
+@given(st.lists(TREES, min_size=1, max_size=8))
+def test_a_row_holds_no_padding(trees):
+    row = pack(trees, "row")
+    assert row.input_ids_RL.shape == (1, sum(tree.size for tree in trees))
+    assert row.tree_RL.min() >= 0
+
+
+def test_short_trees_make_a_forest_where_a_row_is_asked_for(monkeypatch):
+    monkeypatch.setattr(forest, "LONG_TREE", 20)
+    long, short = tiny.tree(1, 9, (4, 21)), tiny.tree(2, 3, (2, 1))
+    assert pack([long, short], "row").layout == "row"  # 34 and 6: 20 on average
+    assert pack([long, short, tiny.tree(3, 16, (3,))], "row").layout == "forest"
+    assert pack([], "row").layout == "forest"
 
 
 @given(st.lists(st.integers(1, 50), max_size=30))
@@ -138,13 +157,13 @@ FOREST_FAMILIES = ["llama", "gpt2", "qwen3", "olmo2", "phi", "gpt_neox", "cohere
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)], ids=["f64", "f32"]
 )
-def test_both_layouts_give_the_same_numbers_and_gradients(family, dtype, tolerance):
+def test_all_layouts_give_the_same_numbers_and_gradients(family, dtype, tolerance):
     modules, figures = makers(family, dtype)
-    assert pick_layout(modules[0], MIXED) == "forest"
-    forest, plain = pack(MIXED, "forest"), pack(MIXED, "plain")
+    assert pick_layout(modules[0], MIXED) == "row"
+    plain = pack(MIXED, "plain")
     of_gradient = tolerance if family in DOUBLE_THROUGHOUT else max(tolerance, 1e-6)
-    for name, figure in figures.items():
-        packed, expected = figure(forest), figure(plain)
+    for (name, figure), layout in product(figures.items(), ("row", "forest")):
+        packed, expected = figure(pack(MIXED, layout)), figure(plain)
         assert packed.dtype == dtype, name
         torch.testing.assert_close(packed, expected, rtol=tolerance, atol=tolerance, msg=name)
         pairs = zip(gradients(modules, packed), gradients(modules, expected), strict=True)
@@ -160,7 +179,7 @@ def test_what_cannot_take_the_mask_is_laid_out_plain(family):
 
 
 def test_a_window_that_is_switched_off_does_not_matter():
-    assert tiny.bundle("mistral", sliding_window=None).layout == "forest"
+    assert tiny.bundle("mistral", sliding_window=None).layout == "row"
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2", "granite", "cohere", "gpt_neo"])
@@ -192,7 +211,7 @@ def test_what_stands_in_the_padding_does_not_matter(layout):
         torch.testing.assert_close(figure(junk), figure(forest), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("layout", ["forest", "plain"])
+@pytest.mark.parametrize("layout", ["row", "forest", "plain"])
 def test_the_company_does_not_matter(layout):
     _, figures = makers("llama", torch.float64)
     for figure in figures.values():

@@ -23,7 +23,7 @@ def test_a_saved_model_comes_back_with_everything_known_of_it(tmp_path):
     made = tiny.bundle("llama", template=tiny.CHATML)
     made.save(tmp_path / "model")
     loaded = load(tmp_path / "model", "cpu")
-    assert (loaded.layout, loaded.end_ids, loaded.context) == ("forest", (2,), 128)
+    assert (loaded.layout, loaded.end_ids, loaded.context) == ("row", (2,), 128)
     assert loaded.parameters == made.parameters
     assert loaded.encoder().chat
     with torch.no_grad():

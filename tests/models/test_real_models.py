@@ -8,7 +8,7 @@ import torch
 from suffrage.core.errors import DataError
 from suffrage.core.records import Completion, Group, Prompt
 from suffrage.data.encode import Tree
-from suffrage.data.forest import pack
+from suffrage.data.forest import one_row, pack
 from suffrage.models.forward import token_logps
 from suffrage.models.language_model import LanguageModel, load
 from suffrage.models.sample import Sampling, sample
@@ -38,20 +38,20 @@ def trees(bundle: LanguageModel) -> list[Tree]:
 def test_what_is_found_out_about_them(real):
     bundle, name = real
     ends, context, start = MODELS[name]
-    assert (bundle.layout, bundle.end_ids, bundle.context) == ("forest", ends, context)
+    assert (bundle.layout, bundle.end_ids, bundle.context) == ("row", ends, context)
     for tree in trees(bundle):
         assert list(tree.trunk[: len(start)]) == start
         assert all(b.tokens[-1] == ends[0] for b in tree.branches)
         assert not any(set(b.tokens[:-1]) & set(ends) for b in tree.branches)
 
 
-def test_both_layouts_agree(real):
+def test_all_layouts_agree(real):
     bundle, _ = real
+    made = (one_row(trees(bundle)), pack(trees(bundle), "forest"), pack(trees(bundle), "plain"))
     with torch.no_grad():
-        found, expected = (
-            token_logps(bundle.model, pack(trees(bundle), layout)) for layout in ("forest", "plain")
-        )
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+        row, forest, plain = (token_logps(bundle.model, one) for one in made)
+    torch.testing.assert_close(row, plain, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(forest, plain, rtol=1e-5, atol=1e-5)
 
 
 def test_greedy_text_is_that_of_transformers(real):

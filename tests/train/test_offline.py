@@ -27,6 +27,8 @@ from suffrage.train.offline import (
 from suffrage.train.optimiser import LoopSettings, Optimiser
 from suffrage.train.reference import with_reference
 
+pytestmark = pytest.mark.usefixtures("every_tree_is_long")
+
 METHODS = tuple(row.name for row in OBJECTIVES.values() if row.view != "prompts")
 
 
@@ -97,7 +99,7 @@ def test_neither_micro_batches_nor_layout_nor_order_changes_loss_or_gradient(nam
     disturb(method)
     loss, gradient = method.gradient(method.examples, "forest", 10**6)
     assert float(gradient.norm()) > 1e-3
-    for layout in ("forest", "plain"):
+    for layout in ("row", "forest", "plain"):
         for budget in (1, 90, 10**6):
             for examples in (method.examples, method.examples[::-1]):
                 found, of_parts = method.gradient(examples, layout, budget)
@@ -223,7 +225,7 @@ def test_figures_are_exact_over_a_set_in_parts():
 
 @pytest.mark.parametrize(
     ("layout", "computed"),
-    [("forest", 2 * 12), ("plain", 3 * 9)],  # rows times their length
+    [("row", 18), ("forest", 2 * 12), ("plain", 3 * 9)],  # rows times their length
 )
 def test_waste_is_what_no_tree_needed(layout, computed):
     large = Tree([5] * 5, (Branch([6] * 3), Branch([7] * 4)))  # 12 tokens, paths of 8 and 9

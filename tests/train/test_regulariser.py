@@ -24,6 +24,8 @@ from suffrage.train.regulariser import Anchor, divergence
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 
+pytestmark = pytest.mark.usefixtures("every_tree_is_long")
+
 # One of each view, with a coupled loss, a reference, and KTO's answers to other prompts among them.
 METHODS = ("sft", "hindsight", "conditional", "dpo", "aot", "orpo", "kto", "rrhf")
 
@@ -132,7 +134,7 @@ def test_neither_micro_batches_nor_layout_nor_order_changes_it(name, monkeypatch
     examples, method, _ = make(name)
     loss, gradient, figures = run(method, examples)
     monkeypatch.setitem(logprobs.CHUNK_BYTES, "cpu", 265 * 4 * 20)  # five tokens a chunk
-    for layout in ("forest", "plain"):
+    for layout in ("row", "forest", "plain"):
         for budget in (1, 300):
             found, of_parts, others = run(method, examples[::-1], layout, budget)
             assert found == pytest.approx(loss, rel=1e-9)

@@ -65,6 +65,17 @@ def test_a_reward_model_scores_its_training_answers_zero_on_average(settings, tm
     assert float(found.std()) > 0.01
 
 
+def test_of_many_prompts_some_are_enough_for_the_zero(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("suffrage.train.run.CENTRED_ON", 4)
+    train_offline(settings("reward", epochs=2), tmp_path / "run")
+    scalar = load_reward(tmp_path / "run", torch.device("cpu"))
+    examples, _ = make_examples(groups(10), scalar.base.encoder(), objective("reward"))
+    every_third = score_trees(scalar, [example.tree for example in examples[::3]])
+    assert float(every_third.mean()) == pytest.approx(0, abs=1e-5)
+    whole = score_trees(scalar, [example.tree for example in examples])
+    assert abs(float(whole.mean())) > 1e-4
+
+
 def test_the_same_run_again_is_reused(settings, tmp_path):
     first = train_offline(settings("dpo"), tmp_path / "run")
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
@@ -85,7 +96,7 @@ def test_what_was_left_open_is_told_as_resolved(settings, tmp_path, model_folder
         "lr": rate,
         "device": str(load(model_folder).device),
         "precision": precision_of("auto", load(model_folder).device),
-        "layout": "forest",
+        "layout": "row",
         "parameters": sum(tensor.numel() for tensor in weights.values()),
     }
     assert (said["lr"], said["device"]) == (None, "auto")
