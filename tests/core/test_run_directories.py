@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from suffrage.core.errors import RunError
+from suffrage.core.files import read_jsonl, write_jsonl
 from suffrage.core.runs import RunDirectory, open_run
 
 SETTINGS = {"method": "dpo", "seed": 3, "options": {"beta": 0.1}, "lr": None}
@@ -117,6 +118,13 @@ def test_a_log_is_rewound_to_its_checkpoint(run):
     run.rewind(-1)
     assert run.metrics == []
     assert run.seconds == 0
+
+
+def test_the_answers_shown_are_rewound_with_it(run):
+    shown = run.path / "samples.jsonl"
+    write_jsonl(shown, [{"step": step, "completion": "a"} for step in (0, 2, 2, 3)])
+    run.rewind(2)
+    assert [row["step"] for row in read_jsonl(shown)] == [0, 2, 2]
 
 
 @pytest.mark.parametrize("half", ['{"step": 4, "lo', "{"])
