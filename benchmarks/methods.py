@@ -3,7 +3,8 @@
     python benchmarks/methods.py --demo build/demo --lang zh --seeds 0 1 2
 
 Needs the demos of `benchmarks/demo.py`. Each offline method starts from a demo's SFT model and
-learns from its preferences with default settings; PPO is the demo's own. Printed are, over all
+learns from its preferences with default settings; each that samples, from the demo's reward model
+on its prompts, in as many steps as the demo's own PPO. Printed are, over all
 seeds on the 10 held-out questions with 20 answers each: the share of supporting answers (which most
 raters favour), of well-formed ones, how often an answer is truly better than the SFT model's to the
 same question (ties half), how far the model moved (KL to the SFT model, nats an answer, from its
@@ -25,19 +26,22 @@ from suffrage.core.files import read_jsonl, write_json
 from suffrage.core.records import Group
 from suffrage.core.results import Estimate
 from suffrage.data.read import read_prompts
-from suffrage.demo.setting import TEMPERATURE, Demo, answers
+from suffrage.demo.setting import NEW_TOKENS, TEMPERATURE, Demo, answers
 from suffrage.models.language_model import load
 from suffrage.objectives.table import OBJECTIVES
 from suffrage.stats.intervals import clustered_mean
 from suffrage.train.examples import Example
 from suffrage.train.reference import reference_sums
+from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import make_settings
 
 OFFLINE = [
     row.name for row in OBJECTIVES.values() if row.learns == "language" and row.view != "prompts"
 ]
-METHODS = ["none", *OFFLINE, "ppo"]
+ONLINE = [row.name for row in OBJECTIVES.values() if row.view == "prompts"]
+METHODS = ["none", *OFFLINE, *ONLINE]
+AS_PPO: dict[str, Any] = {"batch_size": 64, "epochs": 1.5}  # as the demo trains PPO
 FORMS = {"support": ".0%", "well_formed": ".0%", "better": ".0%", "kl": ".1f"}
 Found = dict[str, Any]  # each figure's mean a question; the seconds of training
 
@@ -71,15 +75,19 @@ def trained(demo: Demo, name: str, epochs: float) -> Path:
     """Where the method's model lies, trained if it was not."""
     if name in ("none", "ppo"):
         return demo.path("sft" if name == "none" else "ppo")
-    settings = make_settings(
-        method=name,
-        model=str(demo.path("sft")),
-        data=str(demo.path("preferences.jsonl")),
-        seed=demo.seed,
-        epochs=epochs,
-        batch_size=16,
-    )
-    return train_offline(settings, demo.out / "methods" / name).path
+    out, shared = demo.out / "methods" / name, {"model": str(demo.path("sft")), "seed": demo.seed}
+    if name in ONLINE:
+        settings = make_settings(
+            method=name,
+            data=str(demo.path("prompts.jsonl")),
+            options={"max_new_tokens": NEW_TOKENS},
+            **AS_PPO,
+            **shared,
+        )
+        return train_online(settings, str(demo.path("reward")), out).path
+    data = str(demo.path("preferences.jsonl"))
+    settings = make_settings(method=name, data=data, epochs=epochs, batch_size=16, **shared)
+    return train_offline(settings, out).path
 
 
 def mean(group: Group, holds: Any) -> float:
