@@ -7,7 +7,8 @@ single precision. Each contestant runs in a process of its own, contestants take
 printed are medians of the ratios within a turn, with the peak memory of each process. Times are of
 training alone (with the reference and, on our side, saving; without loading), and hold only on an
 idle machine.
-The trl-* contestants need `pip install trl==1.16.0`; `--only` leaves them out.
+The trl-* contestants need `pip install trl==1.16.0`; `--only` leaves them out. Without `--qa` the
+reward models stay away.
 """
 
 from __future__ import annotations
@@ -267,6 +268,8 @@ def main() -> None:
     parser.add_argument("--run", choices=list(CONTESTANTS), help=argparse.SUPPRESS)
     parser.add_argument("--scratch", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.qa is None and not (args.out / "qa.jsonl").exists():
+        args.only = [name for name in args.only if not name.endswith("reward")]
     if args.run:
         print(json.dumps(contest(args)))
         return

@@ -26,13 +26,13 @@ def preferred_first(low: int, high: int, for_low: float, weight: float = 1.0) ->
 
 
 def as_pairs(preference: Preference, method: str = "this method") -> tuple[SoftPair, ...]:
-    """Pairs; else every two completions that ranks, scores or labels tell apart, as certain.
+    """Pairs with a weight; else every two completions that ranks, scores or labels tell apart.
 
     Loses how far apart two scores or ranks are; completions that tie give no pair. Labels give
     pairs only in a group that has both desirable and undesirable completions.
     """
     if preference.pairs:
-        return preference.pairs
+        return tuple(pair for pair in preference.pairs if pair.weight)
     both_labels = {True, False} <= set(preference.labels or ())
     if preference.ranks is None and preference.scores is None and not both_labels:
         refuse(preference, "pairs", method)

@@ -164,6 +164,11 @@ def check_head(model: PreTrainedModel, trees: Sequence[Tree]) -> None:
             use_cache=False,
         ).logits.flatten(0, 1)
     real = (forest.tree_RL != PADDING).flatten()
+    if not expected[real].isfinite().all():
+        raise ModelError(
+            f"the weights of this {type(model).__name__} give logits that are no numbers; they are "
+            "damaged, so take an earlier model."
+        )
     if not torch.allclose(found[real], expected[real].float(), atol=TOLERANCE, rtol=TOLERANCE):
         raise ModelError(
             f"{type(model).__name__} computes its logits in a way Suffrage does not know; "

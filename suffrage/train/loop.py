@@ -10,11 +10,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 
-from suffrage.core.errors import SettingsError
+from suffrage.core.errors import NumericalError, SettingsError
 from suffrage.core.machine import peak_memory_mib
 from suffrage.core.progress import progress_bar
 from suffrage.core.runs import RunDirectory
@@ -125,8 +126,17 @@ class _Loop:
         return begin
 
     def _save(self, done: int) -> None:
+        """Write a checkpoint once the next step has found its weights sound: the last is good.
+
+        At once where steps sample: what a kill may cost there is too dear to wait.
+        """
         state = self.keeper.state() if self.keeper else {}
-        self.checkpoints.save(done, self.optimiser.kept, self.optimiser.adamw, state)
+        kept, adamw = self.optimiser.kept, self.optimiser.adamw
+        save = partial(self.checkpoints.save, done, kept, adamw, state)
+        if self.keeper is None:
+            self.optimiser.when_proven = save
+        else:
+            save()
 
     def _log(self, metrics: Metrics, timing: dict[str, Any]) -> None:
         if self.processes.main:
@@ -166,7 +176,10 @@ def _note(show: str, metrics: Metrics, seconds: float) -> str:
 
 def _evaluation(evaluate: Callable[[], Metrics]) -> Metrics:
     with torch.no_grad():
-        return {f"eval/{name}": value for name, value in evaluate().items()}
+        found = {f"eval/{name}": value for name, value in evaluate().items()}
+    if not math.isfinite(found.get("eval/loss", 0.0)):
+        raise NumericalError(f"the loss of the held-out data is {found['eval/loss']}; lower --lr")
+    return found
 
 
 def _evaluation_due(done: int, settings: LoopSettings) -> bool:

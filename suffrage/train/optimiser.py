@@ -7,7 +7,7 @@ the numbers depend neither on the split nor on the number of processes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,6 +51,7 @@ class Optimiser:
     processes: Processes = ALONE
     rates: Mapping[str, float] = field(default_factory=dict)
     carried: Mapping[str, nn.Module] = field(default_factory=dict)
+    when_proven: Callable[[], None] | None = None
     adamw: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +100,9 @@ class Optimiser:
         }
         for name, norm in norms.items():
             _check_finite(name, norm, where)
+        if self.when_proven is not None:
+            self.when_proven()
+            self.when_proven = None
         self.adamw.step()
         return {"loss": total / count, **norms}
 

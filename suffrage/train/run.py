@@ -41,7 +41,7 @@ from suffrage.train.offline import (
 from suffrage.train.optimiser import LoopSettings, Metrics, Optimiser
 from suffrage.train.personal import with_prior
 from suffrage.train.rater_groups import PREFIX
-from suffrage.train.settings import TrainSettings, learning_rate
+from suffrage.train.settings import TrainSettings, check_patience, learning_rate
 from suffrage.train.start import Models, models_of
 from suffrage.train.terms import count_groups
 from suffrage.train.trackers import tracking
@@ -66,6 +66,7 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     """
     row = objective(settings.method)
     options = row.check(settings.options)
+    check_patience(settings)
     if settings.kl and row.learns == "reward":
         raise SettingsError(f"{row.name} trains a reward model, which has no --kl; leave it out.")
     if settings.heads != ONE and row.learns != "reward":

@@ -89,7 +89,8 @@ class TrainSettings(BaseModel):
     patience: int = Field(
         0,
         ge=0,
-        description="evaluations without improvement before it stops and takes the best; 0: never",
+        description="held-out evaluations without improvement before it stops and takes the "
+        "best; 0: never",
     )
     max_steps: int | None = Field(
         None,
@@ -187,6 +188,15 @@ def _sentence(problem: Any) -> str:
     if limit is None:
         return f"{name} is {problem['input']!r}: {problem['msg'].lower()}."
     return f"{name} is {problem['input']!r}; it must be {limit.format(**problem.get('ctx', {}))}."
+
+
+def check_patience(settings: TrainSettings) -> None:
+    """`SettingsError` where nothing would tell when to lose patience."""
+    if settings.patience and not settings.holdout and settings.eval_data is None:
+        raise SettingsError(
+            f"--patience {settings.patience} waits for a better evaluation, and nothing is held "
+            "out; give --holdout or --eval-data too."
+        )
 
 
 def learning_rate(method: str, parameters: int, adapter: bool = False) -> float:

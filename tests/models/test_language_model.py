@@ -43,6 +43,13 @@ def test_every_end_id_of_every_config_counts_and_the_tokenizers_comes_first():
     assert describe("m", model, tiny.tokenizer()).end_ids == (2, 9, 3, 7)
 
 
+def test_weights_that_are_no_numbers_are_told_as_such():
+    model = tiny.model()
+    next(model.parameters()).data[3] = float("nan")
+    with pytest.raises(ModelError, match="logits that are no numbers; they are damaged"):
+        describe("m", model, tiny.tokenizer())
+
+
 def test_a_model_without_any_end_token_is_refused():
     tokenizer = tiny.tokenizer()
     tokenizer.eos_token = None

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from ten_groups import groups
 
 from suffrage.core.errors import DataError, NumericalError, RunError, SettingsError
+from suffrage.core.files import write_jsonl
 from suffrage.core.records import Preference
 from suffrage.core.runs import RunDirectory
 from suffrage.data.forest import pack
@@ -199,7 +200,7 @@ def test_held_out_rows_that_cannot_be_used_are_told_as_such(settings, tmp_path):
 def test_weights_that_are_no_numbers_stop_the_run_and_name_the_prompts(
     settings, tmp_path, method, monkeypatch
 ):
-    """After two good steps the weights are spoilt: the third says so, the checkpoint stays."""
+    """After two steps the weights are spoilt: the third says so, and never are they kept."""
     from suffrage.train import offline
 
     whole, calls = offline.OfflineStep.__call__, []
@@ -216,13 +217,47 @@ def test_weights_that_are_no_numbers_stop_the_run_and_name_the_prompts(
     with pytest.raises(NumericalError, match=r"the loss is nan at step 3, on prompts p\d, p\d"):
         train_offline(run, tmp_path / "run")
     assert calls == [0, 1, 2]
-    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000001"]
     assert not (tmp_path / "run" / "model").exists()
     monkeypatch.undo()
     train_offline(run, tmp_path / "run")
     train_offline(run, tmp_path / "whole")
     metrics = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("run", "whole")]
     assert metrics[0] == metrics[1]
+
+
+def test_a_held_out_loss_that_is_no_number_stops_the_run(settings, tmp_path, monkeypatch):
+    from suffrage.train import offline
+
+    broken = {"loss": math.nan, "accuracy": 0.5}
+    monkeypatch.setattr(offline.OfflineStep, "evaluate", lambda self, held_out: broken)
+    with pytest.raises(NumericalError, match="the loss of the held-out data is nan"):
+        train_offline(settings("dpo", holdout=0.2), tmp_path / "run")
+
+
+def test_patience_needs_something_held_out(settings, tmp_path):
+    with pytest.raises(SettingsError, match=r"--patience 2 .* give --holdout or --eval-data"):
+        train_offline(settings("dpo", patience=2), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method", ["dpo", "simpo", "reward"])
+def test_a_pair_without_weight_is_as_if_it_were_not_there(settings, tmp_path, method):
+    pair = {"first": 0, "second": 1}
+    rows = [group.model_dump(mode="json") for group in groups(10)]
+    for number, row in enumerate(rows):
+        row |= {"judgments": [], "preference": {"pairs": [pair | {"weight": float(number > 4)}]}}
+    runs = {"all": rows, "some": rows[5:], "none": rows[:5]}
+    for name, kept in runs.items():
+        write_jsonl(tmp_path / f"{name}.jsonl", kept)
+    found = []
+    for name in ("all", "some"):
+        data = str(tmp_path / f"{name}.jsonl")
+        train_offline(settings(method, data=data, eval_data=data), tmp_path / name)
+        found.append((tmp_path / name / "metrics.jsonl").read_text())
+    assert found[0] == found[1]
+    with pytest.raises(DataError):
+        train_offline(settings(method, data=str(tmp_path / "none.jsonl")), tmp_path / "none")
 
 
 def test_rows_too_long_are_refused_skipped_or_cut(settings, tmp_path):

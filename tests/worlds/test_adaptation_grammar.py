@@ -29,7 +29,7 @@ def pairs(world: World, n: int = 200) -> list[tuple[str, str]]:
     [
         (
             ZH_QUESTION,
-            "我支持《火影忍者》真人化。好演員能讓角色更有血有肉。所以這樣的改編值得期待。",
+            "我支持《火影忍者》真人化。好演員能讓角色更有血有肉。所以，這樣的改編值得期待。",
             "support",
             ("casting",),
             1,
@@ -37,7 +37,7 @@ def pairs(world: World, n: int = 200) -> list[tuple[str, str]]:
         ),
         (
             ZH_QUESTION,
-            "我反對《火影忍者》真人化。預算不足，場景看起來就很廉價。而且選角一公布就容易引起爭議。",
+            "我反對《火影忍者》真人化。預算不足，場景看起來就很廉價。而且，選角一公布就容易引起爭議。",
             "oppose",
             ("budget", "casting"),
             1,

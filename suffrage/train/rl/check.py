@@ -15,7 +15,7 @@ from suffrage.objectives.online import (
     SamplingOptions,
 )
 from suffrage.objectives.table import objective
-from suffrage.train.settings import TrainSettings
+from suffrage.train.settings import TrainSettings, check_patience
 
 COMPARED = (RLOOOptions, GRPOOptions, OnlineDPOOptions)  # answers to a prompt with each other
 SHIFTING = ("safety", "lagrangian", "maxmin")  # the same answer scores otherwise in another round
@@ -31,6 +31,7 @@ def check(settings: TrainSettings, rewards: Sequence[str]) -> SamplingOptions:
             "module:function."
         )
     only_alone(method)
+    check_patience(settings)
     row = objective(method)
     options: SamplingOptions = row.function(**row.check(settings.options))
     for wrong in _wrong(settings, options):
