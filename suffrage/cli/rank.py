@@ -25,7 +25,7 @@ from suffrage.core.results import Choice, Ranking, RankingResult, write_result
 from suffrage.data.read import read_groups
 from suffrage.data.readers.containers import RawRow, raw_rows
 from suffrage.stats.comparison_rows import entry_of_row, is_comparison
-from suffrage.stats.comparisons import Entry, entries_of_groups
+from suffrage.stats.comparisons import Entry, check_sources_differ, entries_of_groups
 from suffrage.stats.groups import rank_camps, rank_entries
 from suffrage.stats.rankings import METHODS, Setting
 
@@ -126,6 +126,10 @@ def read_entries(source: str) -> list[Entry]:
             "holds no comparison; write rows with a, b and winner, or groups with judgments.",
             source,
         )
+    try:
+        check_sources_differ(entries)
+    except DataError as error:
+        raise DataError(str(error), source) from None
     return entries
 
 

@@ -18,6 +18,10 @@ from suffrage.core.records import Group
 from suffrage.stats.intervals import Floats, Ints
 from suffrage.stats.votes import Opinion, latest, opinions
 
+_SINGLY = (  # how completions are ranked whose sources do not tell them apart
+    "rank the completions themselves, in a table as `suffrage label export --format comparisons` "
+    "writes it"
+)
 Order = tuple[tuple[str, ...], ...]  # names, best first; one group holds ties
 
 
@@ -121,11 +125,23 @@ def entries_of_groups(groups: Iterable[Group]) -> Iterator[Entry]:
 
 def _check_sources(opinion: Opinion, sources: Mapping[str, str]) -> None:
     for name in opinion.scores:
-        if not sources[name]:
+        if not sources[name].strip():
             raise DataError(
                 f"completion {name!r} of prompt {opinion.prompt!r} does not say what made it; give "
-                "every completion a `source` (a model's name), or rank a table of comparisons."
+                f"every completion a `source` (a model's name), or {_SINGLY}."
             )
+
+
+def check_sources_differ(entries: Sequence[Entry]) -> None:
+    """`DataError` where every comparison is of two completions of the same source."""
+    matches = [match for entry in entries for match in entry.matches]
+    if matches and all(match.first == match.second for match in matches):
+        names = ", ".join(repr(name) for name in sorted({match.first for match in matches})[:3])
+        raise DataError(
+            "compares only completions with the same `source` "
+            f"({names}), and sources are what is ranked; give each completion the `source` that "
+            f"made it (a model's name), or {_SINGLY}."
+        )
 
 
 def _order(opinion: Opinion, sources: Mapping[str, str]) -> Order:

@@ -114,7 +114,8 @@ def test_each_verb_explains_itself(suffrage, verb):
         ("label serve --data nothing.jsonl", "nothing.jsonl"),
         ("label serve --consent nothing.md", "nothing.md cannot be read"),
         ("label serve --kind stars", "stars"),
-        ("label serve --third-on-conflict --overlap 2", "overlap >= 3"),
+        ("label serve --third-on-conflict --overlap 2", "3; see `suffrage label serve --help`"),
+        ("label import g.jsonl --third-on-conflict --overlap 2", "`suffrage label import --help`"),
         ("label status --db mysql://x/y", "no address of a labelling project"),
         ("label status --db taken.txt", "taken.txt"),
     ],
@@ -205,3 +206,72 @@ def test_a_wrong_name_leaves_no_project_behind(suffrage, place):
         assert code == 2
         assert "missing.json" in err
     assert not (place / "new.db").exists()
+
+
+def write_lines(path, *rows: object) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def rows_of(path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_pairs_without_raters_go_in_and_come_out_for_training(suffrage, place):
+    row = {"prompt": "why?", "chosen": "light", "rejected": "the sea"}
+    write_lines(place / "pairs.jsonl", row)
+    said = suffrage("label import pairs.jsonl")
+    assert said.status == 0
+    assert "1 prompts have a preference that names no rater" in said.out
+    assert "as long as nobody has judged" in said.out
+    assert suffrage("label export --format trl-preference --out out.jsonl").status == 0
+    (found,) = rows_of(place / "out.jsonl")
+    assert {name: found[name] for name in row} == row
+    assert (found["vote_share"], found["votes_for"], found["raters"]) == (1.0, 0, [])
+    simulate(place, suffrage)  # by whose taste both answers are as good
+    assert suffrage("label export --out judged.jsonl").status == 0
+    (group,) = rows_of(place / "judged.jsonl")
+    assert len(group["judgments"]) == 3
+    assert "preference" not in group
+
+
+def test_a_consensus_comes_out_of_a_project_as_it_went_in(suffrage, project):
+    simulate(project, suffrage)
+    suffrage("label export --out feedback.jsonl")
+    suffrage("agree feedback.jsonl --consensus preferences.jsonl")
+    for row in (rows := rows_of(project / "preferences.jsonl")):
+        row.pop("judgments", None)
+    write_lines(project / "preferences.jsonl", *rows)
+    assert suffrage("label import preferences.jsonl --db new.db").status == 0
+    assert suffrage("label export --db new.db --out again.jsonl").status == 0
+    assert rows_of(project / "again.jsonl") == rows
+    assert all(row["preference"]["pairs"] for row in rows)
+
+
+def test_what_no_item_can_be_made_of_is_said_before_anything_is_stored(suffrage, place):
+    answer = {"id": "c", "prompt_id": "p", "text": "one"}
+    vote = {"id": "v", "prompt_id": "p", "rater": "Ann", "kind": "rating", "value": 5}
+    vote |= {"completions": ["c"]}
+    asked = {"id": "p", "content": "?"}
+    write_lines(
+        place / "rated.jsonl", {"prompt": asked, "completions": [answer], "judgments": [vote]}
+    )
+    status, out, err = suffrage("label import rated.jsonl")
+    assert (status, out) == (2, "")
+    assert "a pair needs; pass --kind rating or grade or thumb or demonstration, or --only" in err
+    assert json.loads(suffrage("label status --json").out)["raters"] == []
+    assert "0 groups" in suffrage("label export --out none.jsonl").err
+    assert "1 groups and 1 items" in suffrage("label import rated.jsonl --kind rating").out
+    assert "0 groups and 0 items" in suffrage("label import rated.jsonl --only-data").out
+    served = suffrage(f"label serve --data rated.jsonl --db other.db --port {_free_port()}")
+    assert served.status == 2
+    assert served.err.endswith("pass --kind rating or grade or thumb or demonstration.\n")
+
+
+def test_a_second_file_that_is_refused_leaves_nothing_of_the_first(suffrage, project):
+    for name, text in (("q9", "new"), ("p0", "changed")):
+        answers = [{"id": f"{name}{k}", "prompt_id": name, "text": text + k} for k in "ab"]
+        group = {"prompt": {"id": name, "content": name}, "completions": answers}
+        write_lines(project / f"{name}.jsonl", group)
+    assert suffrage("label import q9.jsonl p0.jsonl").status == 2
+    assert suffrage("label export --out all.jsonl").status == 0
+    assert [row["prompt"]["id"] for row in rows_of(project / "all.jsonl")] == ["p0", "p1", "p2"]

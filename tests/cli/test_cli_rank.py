@@ -138,3 +138,22 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(suffrage, place):
     out = suffrage("rank v.csv").out
     assert "[red]x[/red]" in out
     assert "\x1b" not in out
+
+
+def test_votes_on_answers_of_one_source_say_why_they_rank_nothing(suffrage, place):
+    answers = [{"id": k, "prompt_id": "p", "text": k, "source": "world"} for k in "xy"]
+    vote = {"id": "v", "prompt_id": "p", "rater": "Ann", "kind": "pair", "value": "a"}
+    vote |= {"completions": ["x", "y"]}
+    asked = {"id": "p", "content": "?"}
+    group = {"prompt": asked, "completions": answers, "judgments": [vote]}
+    write(place / "g.jsonl", json.dumps(group))
+    status, _, err = suffrage("rank g.jsonl")
+    assert status == 2
+    assert "g.jsonl: compares only completions with the same `source` ('world')" in err
+    for one in answers:
+        one["source"] = " "
+    write(place / "g.jsonl", json.dumps(group))
+    assert (
+        "does not say what made it; give every completion a `source`"
+        in suffrage("rank g.jsonl").err
+    )

@@ -10,7 +10,13 @@ import pytest
 from suffrage.core.errors import DataError
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.stats.comparison_rows import entry_of_row, is_comparison
-from suffrage.stats.comparisons import Match, clusters_of, entries_of_groups, from_matches
+from suffrage.stats.comparisons import (
+    Match,
+    check_sources_differ,
+    clusters_of,
+    entries_of_groups,
+    from_matches,
+)
 
 SOURCES = {"c1": "gold", "c2": "tin", "c3": "lead"}
 
@@ -98,3 +104,14 @@ def test_numbering_keeps_given_items_first_and_leaves_out_selves() -> None:
     assert clusters_of(data, "comparisons") is None
     assert np.array_equal(clusters_of(data, "raters"), [0, 1])  # type: ignore[arg-type]
     assert len(data.take(np.array([1]))) == 1
+
+
+def test_completions_that_one_source_made_are_not_ranked_by_it() -> None:
+    same = {"c1": "world", "c2": "world", "c3": "world"}
+    entries = list(entries_of_groups([group(said("pair", "a", "c1", "c2"), sources=same)]))
+    with pytest.raises(DataError, match=r"the same `source` \('world'\).*--format comparisons"):
+        check_sources_differ(entries)
+    two = {"c1": "world", "c2": "world", "c3": "tin"}
+    entries += entries_of_groups([group(said("pair", "a", "c1", "c3"), sources=two)])
+    check_sources_differ(entries)
+    check_sources_differ([])

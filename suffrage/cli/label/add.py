@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from suffrage.cli.arguments import parse, print_json
 from suffrage.cli.label.project import (
+    Read,
     add_plan,
-    add_read,
     label_parser,
-    plan_work,
+    plans,
     read_files,
+    told,
 )
-from suffrage.label.store.database import open_store
+from suffrage.label.store.contents import TaskPlan, add_all
+from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.plans import NothingToJudgeError
 
 
 def run(words: Sequence[str]) -> int:
@@ -23,12 +26,21 @@ def run(words: Sequence[str]) -> int:
     )
     add_plan(parser)
     args = parse(parser, words)
+    asked = [] if args.only_data else plans(args)
     found = read_files(args.data)
-    store = open_store(args.db)
-    added, read = add_read(store, found)
-    items = 0 if args.only_data else plan_work(store, args)
+    added, items = _add(open_store(args.db), found, asked)
+    read = told(found)
     if args.json:
         print_json({"groups": added, "items": items, "read": read})
     else:
         print("\n".join([*read, f"{args.db}: {added} groups and {items} items added"]))
     return 0
+
+
+def _add(store: Store, read: Read, asked: Sequence[TaskPlan]) -> tuple[int, int]:
+    try:
+        return add_all(store, [groups for groups, _ in read], asked)
+    except NothingToJudgeError as error:
+        raise NothingToJudgeError(
+            error.kind, error.kinds, ", or --only-data to add the data without items to judge"
+        ) from error

@@ -13,8 +13,9 @@ from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
 from suffrage.core.records import Group, JudgmentKind, RecordError
 from suffrage.data.read import read_groups
-from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks
+from suffrage.label.store.contents import TaskPlan
 from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.unsigned import is_unsigned
 
 DATABASE = "label.db"
 ADDRESS = "address"  # a setting: what links begin with, as the page was last served
@@ -42,6 +43,7 @@ def existing(args: argparse.Namespace) -> Store:
 
 def add_plan(parser: Parser) -> None:
     """The options that say what raters are asked of each prompt."""
+    parser.set_defaults(command=parser.prog)
     asked = parser.add_argument_group("what raters are asked of the data")
     asked.add_argument("--kind", choices=KINDS, default="pair", help="of judgment")
     asked.add_argument(
@@ -75,7 +77,7 @@ def plans(args: argparse.Namespace) -> list[TaskPlan]:
     try:
         return [TaskPlan.from_json({**asked, "criterion": name}) for name in args.criterion]
     except RecordError as error:
-        raise SettingsError(f"{error}; see `suffrage label serve --help`.") from error
+        raise SettingsError(f"{error}; see `{args.command} --help`.") from error
 
 
 def read_files(files: Sequence[str]) -> Read:
@@ -83,10 +85,13 @@ def read_files(files: Sequence[str]) -> Read:
     return [read_groups(file) for file in files]
 
 
-def add_read(store: Store, read: Read) -> tuple[int, list[str]]:
-    """Add groups; how many brought something new, and what was read."""
-    return sum(add_groups(store, groups) for groups, _ in read), [str(r) for _, r in read]
-
-
-def plan_work(store: Store, args: argparse.Namespace) -> int:
-    return sum(add_tasks(store, plan) for plan in plans(args))
+def told(read: Read) -> list[str]:
+    """What was read of each file, and what of it stands only until people vote."""
+    lines = [str(report) for _, report in read]
+    unsigned = sum(is_unsigned(group) for groups, _ in read for group in groups)
+    if unsigned:
+        lines.append(
+            f"{unsigned:,} prompts have a preference that names no rater; each is kept, and stands "
+            "in exports as long as nobody has judged its prompt"
+        )
+    return lines

@@ -14,16 +14,16 @@ from suffrage.cli.label.project import (
     ADDRESS,
     Read,
     add_plan,
-    add_read,
     label_parser,
-    plan_work,
+    plans,
     read_files,
+    told,
 )
 from suffrage.cli.main import Parser
 from suffrage.core.errors import SettingsError
 from suffrage.label.links import link, rater_token, team_token
 from suffrage.label.server import Settings, serve, serve_by
-from suffrage.label.store.contents import add_groups
+from suffrage.label.store.contents import TaskPlan, add_all
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.progress import Progress, progress
 from suffrage.label.store.raters import add_rater
@@ -37,16 +37,16 @@ def run(words: Sequence[str]) -> int:
     args = parse(_parser(), words)
     settings = _settings(args)
     _check_free(args.host, args.port)
-    read = read_files(args.data or ())
+    asked, read = plans(args), read_files(args.data or ())
     store = open_store(args.db)
-    notes = _fill(store, args, read)
+    notes = _fill(store, args, read, asked)
     address = args.address or f"http://{_seen(args.host)}:{args.port}"
     write_setting(store, ADDRESS, address, "team")
-    told = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
+    links = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
     if args.json:
-        print_json(told)
+        print_json(links)
     else:
-        _tell(args, notes, progress(store, store.clock()), told)
+        _tell(args, notes, progress(store, store.clock()), links)
     with suppress(KeyboardInterrupt):  # which is how it ends; requests under way were answered
         if args.workers > 1:
             store.close()
@@ -104,12 +104,13 @@ def _settings(args: argparse.Namespace) -> Settings:
     )
 
 
-def _fill(store: Store, args: argparse.Namespace, read: Read) -> list[str]:
+def _fill(
+    store: Store, args: argparse.Namespace, read: Read, asked: Sequence[TaskPlan]
+) -> list[str]:
     """Bring data and work into the project where it is asked or there is none."""
     if args.data:
-        _, notes = add_read(store, read)
-        plan_work(store, args)
-        return notes
+        add_all(store, [groups for groups, _ in read], asked)
+        return told(read)
     if progress(store, store.clock()).items:
         return []
     from suffrage.worlds.adaptation import load_world
@@ -117,8 +118,7 @@ def _fill(store: Store, args: argparse.Namespace, read: Read) -> list[str]:
 
     lang = args.lang or users_language()
     answers = 1 if args.kind == "demonstration" else ANSWERS
-    add_groups(store, groups_to_judge(load_world(lang), QUESTIONS, answers, seed=0))
-    plan_work(store, args)
+    add_all(store, [groups_to_judge(load_world(lang), QUESTIONS, answers, seed=0)], asked)
     return ["the embedded world's questions, to try the page; --data brings your own"]
 
 
@@ -131,11 +131,11 @@ def _team(store: Store, address: str) -> str:
     return link(address, team_token(secret(store), store.clock()))
 
 
-def _tell(args: argparse.Namespace, notes: list[str], now: Progress, told: dict[str, str]) -> None:
+def _tell(args: argparse.Namespace, notes: list[str], now: Progress, links: dict[str, str]) -> None:
     for note in notes:
         print(note)
     print(f"{args.db}: {now.items} items to judge, {now.votes} of {now.wanted} votes so far\n")
-    print(f"vote   {told['to_vote']}\nteam   {told['team']}\n")
+    print(f"vote   {links['to_vote']}\nteam   {links['team']}\n")
     print("Others vote by links of their own: suffrage label invite NAME ...")
     if args.host in LOOPBACK:
         print("Only this machine can open the page; --host 0.0.0.0 opens it to your network.")

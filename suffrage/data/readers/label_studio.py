@@ -24,6 +24,7 @@ ABOUT_ANNOTATION = (
     "id",
     SAME_TASK,
 )
+_UNSORTED = "_"  # the bucket of what a rater left in the list
 _QUESTION = re.compile(
     r"best|better|choice|compar|grade|judg|label|pair|prefer|quality|rat|thumb|vote|verdict|winner"
 )
@@ -84,14 +85,34 @@ def _pairwise(sheet: Sheet, who: Who, question: str, value: Any, about: str) -> 
 
 
 def _ranker(sheet: Sheet, who: Who, question: str, value: Any, about: str) -> None:
-    if isinstance(value, list):
-        sheet.ranking(who, question, [[one] for one in value])
-        return
-    numbered = {re.sub(r"^.*?(\d+)$", r"\1", name): tied for name, tied in dict(value).items()}
-    if all(name.isdigit() and isinstance(tied, list) for name, tied in numbered.items()):
-        sheet.ranking(who, question, [numbered[name] for name in sorted(numbered, key=int)])
+    """A list in order, under the tag's own name or bare; else buckets, whose items tie."""
+    lists = value if isinstance(value, dict) else {question: value}
+    buckets = {name: tied for name, tied in lists.items() if name != _UNSORTED}
+    if not all(isinstance(tied, list) for tied in buckets.values()):
+        sheet.skip(f"{question!r} is neither a list in order nor lists of items by bucket")
+    elif isinstance(value, list) or _is_order(sheet, question, buckets):
+        sheet.ranking(who, question, [[one] for one in next(iter(buckets.values()))])
+    elif (tied := _by_number(buckets)) is not None:
+        sheet.ranking(who, question, tied)
     else:
         sheet.skip(f"{question!r} sorts into buckets whose names do not end in their number")
+
+
+def _is_order(sheet: Sheet, question: str, buckets: Row) -> bool:
+    """Whether the one list holds all items under the tag's name: all of them in a bucket, which
+    has a name of its own, say nothing of their order."""
+    if len(buckets) != 1:
+        return False
+    ((name, listed),) = buckets.items()
+    named = name == question if question else not name[-1:].isdigit()
+    return named and {sheet.find(one) for one in listed} == set(sheet.answers)
+
+
+def _by_number(buckets: Row) -> list[list[Any]] | None:
+    """The buckets in the order of the numbers that end their names; None where they have none."""
+    numbers = {name: re.search(r"\d+$", name) for name in buckets}
+    found = {int(number[0]): buckets[name] for name, number in numbers.items() if number}
+    return [found[place] for place in sorted(found)] if len(found) == len(buckets) else None
 
 
 def _choices(sheet: Sheet, who: Who, question: str, value: Any, about: str) -> None:

@@ -17,7 +17,8 @@ from suffrage.core.errors import DataError
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.label.store.database import Store
 from suffrage.label.store.raters import Rater, ensure_raters
-from suffrage.label.store.schema import completions, judgments, prompts
+from suffrage.label.store.schema import completions, judgments, preferences, prompts
+from suffrage.label.store.unsigned import Kept, is_unsigned, kept_of, preference_of, row_of
 from suffrage.label.store.votes import judgment_row
 from suffrage.label.store.work import JUDGMENTS, completion_of, judgment_of
 
@@ -27,22 +28,28 @@ AT_ONCE = 300  # prompts read or written together
 def add_groups(store: Store, groups: Iterable[Group]) -> int:
     """Prompts, completions and judgments, all or none; their raters are made where new.
 
-    Returns how many groups brought something: the same again changes nothing. The consensus
-    (`preference`) is not kept; it follows from the judgments. `DataError` where an id stands for
-    something else already, or text cannot be stored.
+    Returns how many groups brought something: the same again changes nothing. The `preference` of
+    a group with judgments is not kept, as it follows from them; that of a group without any is, and
+    stands for as long as nobody judges the prompt. `DataError` where an id stands for something
+    else already, or text cannot be stored.
     """
     with store.transaction() as connection:
-        last = connection.scalar(sa.select(sa.func.max(prompts.c.position)))
-        place, changed = -1 if last is None else int(last), 0
-        people: dict[str, Rater] = {}
-        for some in _batches(groups):
-            for group in some:
-                _check_text(group)
-            batch = _Batch(_known(connection, {group.prompt.id for group in some}), place + 1)
-            changed += sum([batch.add(group) for group in some])
-            place += len(batch.prompts)
-            _write(connection, batch, people)
-        return changed
+        return bring(connection, groups)
+
+
+def bring(connection: Connection, groups: Iterable[Group]) -> int:
+    """As `add_groups`, within a transaction that does more."""
+    last = connection.scalar(sa.select(sa.func.max(prompts.c.position)))
+    place, changed = -1 if last is None else int(last), 0
+    people: dict[str, Rater] = {}
+    for some in _batches(groups):
+        for group in some:
+            _check_text(group)
+        batch = _Batch(_known(connection, {group.prompt.id for group in some}), place + 1)
+        changed += sum([batch.add(group) for group in some])
+        place += len(batch.prompts)
+        _write(connection, batch, people)
+    return changed
 
 
 def _batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
@@ -58,6 +65,7 @@ class _Known:
     prompts: dict[str, Prompt] = field(default_factory=dict)
     completions: dict[str, dict[str, Completion]] = field(default_factory=lambda: defaultdict(dict))
     judgments: dict[str, dict[str, Judgment]] = field(default_factory=lambda: defaultdict(dict))
+    preferences: dict[str, Kept] = field(default_factory=dict)
 
 
 def _known(connection: Connection, ids: set[str]) -> _Known:
@@ -70,6 +78,7 @@ def _known(connection: Connection, ids: set[str]) -> _Known:
         found.completions[row.prompt_id][row.id] = completion_of(row)
     for row in connection.execute(JUDGMENTS.where(judgments.c.prompt_id.in_(ids))):
         found.judgments[row.prompt_id][row.id] = judgment_of(row)
+    found.preferences = kept_of(connection, ids)
     return found
 
 
@@ -81,12 +90,14 @@ class _Batch:
         self.prompts: list[dict[str, Any]] = []
         self.completions: list[dict[str, Any]] = []
         self.judgments: list[Judgment] = []
+        self.preferences: list[dict[str, Any]] = []
 
     def add(self, group: Group) -> bool:
         """Whether the group brought something."""
         new = self._prompt(group.prompt)
         new |= sum([self._completion(one, group.prompt.id) for one in group.completions]) > 0
-        return new | (sum([self._judgment(one, group.prompt.id) for one in group.judgments]) > 0)
+        new |= sum([self._judgment(one, group.prompt.id) for one in group.judgments]) > 0
+        return new | self._preference(group)
 
     def _prompt(self, prompt: Prompt) -> bool:
         if not _is_new(self.known.prompts, prompt, "prompt", ""):
@@ -109,6 +120,22 @@ class _Batch:
             return False
         self.judgments.append(judgment)
         return True
+
+    def _preference(self, group: Group) -> bool:
+        if group.preference is None or not is_unsigned(group):
+            return False
+        name = group.prompt.id
+        kept: Kept = ([one.id for one in group.completions], group.preference)
+        before, every = self.known.preferences.get(name), [*self.known.completions[name].values()]
+        if before is None:
+            self.known.preferences[name] = kept
+            self.preferences.append(row_of(name, kept))
+        elif preference_of(before, every) != preference_of(kept, every):
+            raise DataError(
+                f"prompt {name!r} is in the project with another preference that names no rater; "
+                "give the new prompt another id, or say in `judgments` who says what."
+            )
+        return before is None
 
 
 _Part = TypeVar("_Part", Prompt, Completion, Judgment)
@@ -134,6 +161,7 @@ def _write(connection: Connection, batch: _Batch, people: dict[str, Rater]) -> N
     for table, rows in ((prompts, batch.prompts), (completions, batch.completions)):
         _insert(connection, table, rows)
     _insert(connection, judgments, said)
+    _insert(connection, preferences, batch.preferences)
 
 
 def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:

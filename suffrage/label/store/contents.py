@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from suffrage.core.records import Completion, Group, Judgment, Prompt
-from suffrage.label.store.bringing import AT_ONCE, add_groups
+from suffrage.label.store.bringing import AT_ONCE, add_groups, bring
 from suffrage.label.store.database import Store
-from suffrage.label.store.plans import TaskPlan, add_tasks
+from suffrage.label.store.plans import TaskPlan, add_tasks, plan_tasks
 from suffrage.label.store.schema import completions, judgments, prompts, raters, tasks
+from suffrage.label.store.unsigned import kept_of, preference_of
 from suffrage.label.store.work import JUDGMENTS, completion_of, judgment_of
 from suffrage.stats.votes import latest
 
-__all__ = ["TaskPlan", "add_groups", "add_tasks", "groups"]
+__all__ = ["TaskPlan", "add_all", "add_groups", "add_tasks", "groups"]
+
+
+def add_all(
+    store: Store, files: Iterable[Iterable[Group]], asked: Sequence[TaskPlan]
+) -> tuple[int, int]:
+    """Groups, and then the tasks of these plans: all, or nothing where any of it is refused.
+
+    Returns how many groups brought something and how many tasks are new. Errors as of `add_groups`
+    and `add_tasks`.
+    """
+    with store.transaction() as connection:
+        added = sum([bring(connection, some) for some in files])
+        return added, sum([plan_tasks(connection, plan) for plan in asked])
 
 
 def groups(store: Store, *, withdrawn: bool = False, every: int = 1) -> Iterator[Group]:
     """Every prompt with its completions and the judgments that stand, in the order they came.
 
     Left out: what was superseded, practice, and repeats (a rater has one voice), and the votes
-    of raters who withdrew unless `withdrawn`. `every`: one prompt in so many, a sample.
+    of raters who withdrew unless `withdrawn`. Where none stands, the preference that a file had
+    without raters. `every`: one prompt in so many, a sample.
     """
     with store.reading() as connection:
         order = sa.select(prompts).order_by(prompts.c.position)
@@ -39,12 +54,15 @@ def _with_parts(
 ) -> Iterator[Group]:
     ids = [row.id for row in rows]
     answers = _completions(connection, ids)
-    said = _judgments(connection, ids, withdrawn)
+    said, unsigned = _judgments(connection, ids, withdrawn), kept_of(connection, ids)
     for row in rows:
+        stands, found = tuple(latest(said[row.id])), answers[row.id]
+        kept = None if stands else unsigned.get(row.id)
         yield Group(
             prompt=Prompt(id=row.id, content=row.content, meta=row.meta),
-            completions=tuple(answers[row.id]),
-            judgments=tuple(latest(said[row.id])),
+            completions=tuple(found),
+            judgments=stands,
+            preference=None if kept is None else preference_of(kept, found),
         )
 
 

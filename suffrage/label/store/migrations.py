@@ -28,7 +28,10 @@ class Migration:
     apply: Callable[[Connection], None]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "the first tables", schema.metadata.create_all),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "the first tables", schema.metadata.create_all),
+    Migration(2, "preferences of files that name no raters", schema.preferences.create),
+)
 
 
 def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> int:

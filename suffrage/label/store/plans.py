@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, groupby
 from random import Random
 from typing import Any, Literal
@@ -57,24 +57,46 @@ class TaskPlan(Record):
 def add_tasks(store: Store, plan: TaskPlan) -> int:
     """Tasks for every prompt of the project, in an order by chance; how many were added.
 
-    The same plan again adds those of new prompts only. `DataError` where there is nothing to
-    judge, or too few prompts say in `meta["expected"]` what is right (see `store/expected.py`).
+    The same plan again adds those of new prompts only. `NothingToJudgeError` where no prompt has
+    what the kind needs, `DataError` where too few prompts say in `meta["expected"]` what is right
+    (see `store/expected.py`).
     """
     with store.transaction() as connection:
-        rows = list(_rows(connection, plan))
-        if not rows:
-            raise DataError(
-                f"no prompt has the completions that a {plan.kind} needs; add groups first."
-            )
-        Random(json.dumps(plan.to_json())).shuffle(rows)
-        new = _set_purposes(rows, _purposes(connection, plan), plan)
-        first = connection.scalar(sa.select(sa.func.max(tasks.c.id))) or 0
-        for place, row in enumerate(new, start=first + 1):
-            row |= {"id": place, "position": place}
-        _insert(connection, new + _repeats(new, plan))
-        _mix_in_gold(connection, plan)
-        log(connection, "team", "tasks", {**plan.to_json(), "added": len(new)})
-        return len(new)
+        return plan_tasks(connection, plan)
+
+
+def plan_tasks(connection: Connection, plan: TaskPlan) -> int:
+    """As `add_tasks`, within a transaction that does more."""
+    rows = list(_rows(connection, plan))
+    if not rows:
+        raise NothingToJudgeError(plan.kind, _kinds_of(connection, plan))
+    Random(json.dumps(plan.to_json())).shuffle(rows)
+    new = _set_purposes(rows, _purposes(connection, plan), plan)
+    first = connection.scalar(sa.select(sa.func.max(tasks.c.id))) or 0
+    for place, row in enumerate(new, start=first + 1):
+        row |= {"id": place, "position": place}
+    _insert(connection, new + _repeats(new, plan))
+    _mix_in_gold(connection, plan)
+    log(connection, "team", "tasks", {**plan.to_json(), "added": len(new)})
+    return len(new)
+
+
+class NothingToJudgeError(DataError):
+    """No prompt has the completions that a kind of judgment needs; `kinds` are those it could be.
+
+    `instead` is what else can be done, for the sentence.
+    """
+
+    def __init__(self, kind: str, kinds: Sequence[str], instead: str = ""):
+        do = f"pass --kind {' or '.join(kinds)}" if kinds else "add groups first"
+        super().__init__(f"no prompt has the completions that a {kind} needs; {do}{instead}.")
+        self.kind, self.kinds = kind, kinds
+
+
+def _kinds_of(connection: Connection, plan: TaskPlan) -> list[str]:
+    """The kinds of judgment that the project's prompts have the completions for."""
+    others = (plan.model_copy(update={"kind": kind}) for kind in _SHOWN)
+    return [other.kind for other in others if next(_rows(connection, other), None)]
 
 
 _Row = dict[str, Any]

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from suffrage.core.records import Json
 
-VERSION = 1  # of this schema: the number of the last migration
+VERSION = 2  # of this schema: the number of the last migration
 PURPOSES = ("work", "practice", "gold", "repeat")
 SHARDS = 16  # rows of `remaining`, so that writers of PostgreSQL do not all wait for one row
 
@@ -83,6 +83,15 @@ completions = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("seed", _nullable_json),
     sa.Column("settings", _json, nullable=False),
+)
+
+# What a file said of a prompt without saying who: it stands until somebody judges the prompt
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("prompt_id", sa.ForeignKey("prompts.id"), primary_key=True),
+    sa.Column("completions", _json, nullable=False),  # ids, which the places in `value` count
+    sa.Column("value", _json, nullable=False),
 )
 
 tasks = sa.Table(

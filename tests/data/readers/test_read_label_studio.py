@@ -131,6 +131,10 @@ ITEMS = [
         (["mdn", "wiki", "blog"], (("1",), ("2",), ("0",))),
         ({"rank_2": ["blog"], "rank_1": ["mdn", "wiki"]}, (("1", "2"), ("0",))),
         ({"place10": ["blog"], "place9": ["mdn"]}, (("1",), ("0",))),
+        # as Label Studio's page on Ranker shows it: the only key is the tag's name
+        ({"rank": ["mdn", "wiki", "blog"]}, (("1",), ("2",), ("0",))),
+        ({"_": ["wiki"], "r1": ["blog"], "r2": ["mdn"]}, (("0",), ("1",))),  # "_": left unsorted
+        ({"1": ["mdn", "wiki", "blog"]}, (("1", "2", "0"),)),  # a bucket, though all are in it
     ],
 )
 def test_a_ranker_orders_the_items_of_a_list(one_group, value, order):
@@ -144,6 +148,22 @@ def test_a_ranker_orders_the_items_of_a_list(one_group, value, order):
     (judgment,) = group.judgments
     assert judgment.kind == "ranking"
     assert tuple(tuple(name[-1] for name in tied) for tied in judgment.value) == order
+
+
+def test_a_list_in_order_may_go_by_any_name_of_its_tag(one_group):
+    order = ["wiki", "blog", "mdn"]
+    for name in ("helpful", "sort_2"):
+        row = task(annotation(1, 3, result(name, "ranker", {"ranker": {name: order}}, "results")))
+        (judgment,) = one_group(row | {"data": {"query": "arrow", "items": ITEMS}}).judgments
+        assert judgment.value == (("81-2",), ("81-0",), ("81-1",))
+
+
+def test_a_list_in_order_is_read_from_json_min_too(one_group):
+    data = {"id": 81, "query": "arrow", "items": ITEMS}
+    about = {"annotator": 3, "annotation_id": 1}
+    order = [{"ranker": {"rank": ["mdn", "wiki", "blog"]}}]
+    (judgment,) = one_group(data | about | {"rank": order}).judgments
+    assert judgment.value == (("81-1",), ("81-2",), ("81-0",))
 
 
 def test_the_best_of_three_beats_two_that_tie(one_group):
@@ -163,6 +183,10 @@ def test_the_best_of_three_beats_two_that_tie(one_group):
         (result("t", "choices", {"choices": ["A", "B"]}), "several choices"),
         (result("x", "textarea", {"text": ["hm"]}), "neither answer nor reason"),
         (result("r", "ranker", {"ranker": {"best": ["a"]}}), "do not end in their number"),
+        (result("r", "ranker", {"ranker": {"good": ["text2", "text1"]}}), "do not end in"),
+        (result("r", "ranker", {"ranker": {"r": ["text2"]}}), "do not end in their number"),
+        (result("r", "ranker", {"ranker": {"a1": ["text1"], "b1": ["text2"]}}), "do not end in"),
+        (result("r", "ranker", {"ranker": "text1"}), "neither a list in order nor lists"),
         (result("r", "ranker", {"ranker": ["text1", "text1"]}), "each once"),
         (result("box", "rectanglelabels", {"x": 1}), "is no comparison, rating, choice"),
     ],

@@ -10,13 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from suffrage.core.errors import DataError, SettingsError
+from suffrage.core.records import Preference, SoftPair
 from suffrage.label.store import schema
+from suffrage.label.store.contents import add_groups, groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.events import events, log
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.migrations import MIGRATIONS, Migration, migrate
 from suffrage.label.store.settings import Rules, rules, secret, setting, write_rules, write_setting
-from tests.label.store.project import Clock
+from tests.label.store.project import Clock, group
 
 
 def test_a_new_project_has_every_table_and_opens_again(address: str) -> None:
@@ -55,6 +57,21 @@ def test_an_older_project_gets_the_steps_it_lacks_and_keeps_its_rows(store: Stor
 def _migrate_again(store: Store) -> None:
     with store.transaction() as connection:
         migrate(connection)
+
+
+def test_a_project_of_the_first_version_gets_a_place_for_preferences(address: str) -> None:
+    said = Preference(pairs=(SoftPair(first=1, second=0),))
+    old = open_store(address)
+    write_guidelines(old, "be kind", "team")
+    with old.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE preferences"))
+        connection.execute(schema.schema_version.update().values(version=1))
+    old.close()
+    store = open_store(address)
+    add_groups(store, [group(1).model_copy(update={"preference": said})])
+    assert [one.preference for one in groups(store)] == [said]
+    assert guidelines(store).text == "be kind"
+    store.close()
 
 
 def test_a_step_that_fails_leaves_the_project_as_it_was(store: Store) -> None:
