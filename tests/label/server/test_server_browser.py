@@ -431,7 +431,15 @@ def test_the_other_pages_are_accessible(site: Site, locale: str) -> None:
             )
     page.goto(site.address + "/join/" + links.team_token(SECRET, utc_now()))
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-    paths = ("/team", "/team/raters", "/team/disputes", "/team/guidelines", "/account", "/help")
+    paths = (
+        "/team",
+        "/team/raters",
+        "/team/disputes",
+        "/team/skipped",
+        "/team/guidelines",
+        "/account",
+        "/help",
+    )
     for path in (*paths, "/work", "/guidelines", "/nowhere"):
         page.goto(site.address + path)
         found = axe.run(page, options=rules).response["violations"]
