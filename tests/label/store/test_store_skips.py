@@ -130,3 +130,12 @@ def test_a_skipped_practice_item_comes_back_and_wants_no_number_of_votes(store: 
     work = undo(store, ann.id)
     assert work is not None
     assert (work.task_id, work.purpose) == (practice, "practice")
+
+
+def test_an_item_skipped_again_is_one_skip_with_its_last_reason(store: Store) -> None:
+    (ann,) = filled(store, 1, 1)
+    skip_next(store, ann, "unclear")
+    undo(store, ann.id)
+    skip_next(store, ann, "broken")
+    assert count_skips(store) == SkipCounts(1, 1, {"rater 0": 1})
+    assert skipped_items(store, 5)[0].skips == (Skip("rater 0", "broken"),)
