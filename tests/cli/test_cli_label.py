@@ -17,6 +17,10 @@ import pytest
 
 from suffrage.cli.label import VERBS
 from suffrage.cli.label import serve as serving
+from suffrage.label.queue import next_work
+from suffrage.label.store.database import open_store
+from suffrage.label.store.judgments import Vote, skip, submit
+from suffrage.label.store.raters import invite, raters, withdraw
 
 
 @pytest.fixture
@@ -275,3 +279,92 @@ def test_a_second_file_that_is_refused_leaves_nothing_of_the_first(suffrage, pro
     assert suffrage("label import q9.jsonl p0.jsonl").status == 2
     assert suffrage("label export --out all.jsonl").status == 0
     assert [row["prompt"]["id"] for row in rows_of(project / "all.jsonl")] == ["p0", "p1", "p2"]
+
+
+@pytest.fixture
+def unserved(monkeypatch):
+    monkeypatch.setattr(serving, "serve", lambda *given: None)
+    monkeypatch.setattr(serving, "_check_free", lambda host, port: None)
+
+
+@pytest.mark.parametrize(
+    "line", ["--practice 3 --gold .1 --kind ranking", "--third-on-conflict --overlap 2"]
+)
+def test_a_plan_that_is_refused_leaves_no_project_behind(suffrage, place, unserved, line):
+    status, _, err = suffrage(f"label serve --db pg.db --lang en {line}")
+    assert (status, err.count("\n")) == (2, 1)
+    assert list(place.iterdir()) == []
+    assert "300 items" in suffrage("label serve --db pg.db --lang en").out
+
+
+def test_a_plan_that_is_refused_adds_nothing_to_a_project_that_is_there(
+    suffrage, project, unserved
+):
+    row = {"prompt": {"id": "new", "content": "?"}, "completions": []}
+    row["completions"] = [{"id": f"n{i}", "prompt_id": "new", "text": str(i)} for i in range(2)]
+    (project / "more.jsonl").write_text(json.dumps(row))
+    assert suffrage("label serve --data more.jsonl --practice 3").status == 2
+    suffrage("label export --out all.jsonl")
+    assert '"new"' not in (project / "all.jsonl").read_text()
+    assert suffrage("label serve --data more.jsonl").status == 0
+    assert json.loads(suffrage("label status --json").out)["items"] == 4
+
+
+def test_options_that_say_what_is_made_of_data_are_not_ignored_in_silence(
+    suffrage, project, unserved
+):
+    said = suffrage("label serve --kind ranking --overlap=5 --port 8765").out
+    assert said.startswith("--kind, --overlap ignored: label.db has its items already; ")
+    assert "suffrage label rules" in said.splitlines()[0]
+    told = json.loads(suffrage("label serve --kind pair --lang zh --json").out)
+    assert told["ignored"] == ["--kind", "--lang"]  # also those that name the default
+    assert "ignored" not in suffrage("label serve --port 8765").out
+    assert "ignored" not in suffrage("label serve --data groups.jsonl --kind ranking").out
+
+
+def test_inviting_who_withdrew_admits_them_anew(suffrage, project):
+    suffrage("label invite Ana")
+    store = open_store(project / "label.db")
+    [ana] = raters(store)
+    withdraw(store, ana.id)
+    said = suffrage("label invite Ana Bob").out.splitlines()
+    assert len(said) == 3
+    assert said[2].startswith("Ana withdrew on ")
+    assert "stay out" in said[2]
+    names = {rater.name: rater.withdrawn for rater in raters(store)}
+    assert (names["Ana"], names["Ana (withdrawn)"] is not None) == (None, True)
+    assert "withdrew on" not in suffrage("label invite Ana").out
+    store.close()
+
+
+def judge_two_and_skip_one(store, name, likes):
+    """Votes for the completion that begins with `likes[prompt]`; what it lacks is skipped."""
+    rater = invite(store, name).id
+    for place in range(3):
+        work = next_work(store, rater)
+        first = work.completions[0].text[0]
+        if work.prompt.id in likes:
+            value = "a" if first == likes[work.prompt.id] else "b"
+            submit(store, rater, Vote(work.assignment, f"{name} {place}", value))
+        else:
+            skip(store, rater, work.assignment, f"other: \x1b[2J says {name}")
+
+
+def test_the_status_tells_agreement_disputes_and_what_cannot_be_judged(suffrage, project):
+    """Nominal alpha of (a, a) and (a, b), each pair read both ways: 1 - (2/4) / (8/12) = .25."""
+    assert "agreement: alpha not known yet, 0 items in dispute" in suffrage("label status").out
+    store = open_store(project / "label.db")
+    judge_two_and_skip_one(store, "Ana", {"p0": "a", "p1": "a"})
+    judge_two_and_skip_one(store, "Bob", {"p0": "a", "p1": "b"})
+    store.close()
+    out = suffrage("label status").out
+    assert "agreement: alpha 0.25" in out
+    assert ", 1 items in dispute\n" in out
+    assert "1 items skipped as impossible to judge, by Ana 1, Bob 1:" in out
+    assert "  p2 (pair, 0 of 2 votes)\n" in out
+    assert "    Ana: other: \N{REPLACEMENT CHARACTER}[2J says Ana\n" in out
+    told = json.loads(suffrage("label status --json").out)
+    assert (told["in_dispute"], told["one_prompt_in"]) == (1, 1)
+    assert told["agreement"]["value"] == pytest.approx(0.25)
+    assert (told["skipped"]["items"], told["skipped"]["times"]) == (1, 2)
+    assert [row["skips"] for row in told["raters"]] == [1, 1]

@@ -9,7 +9,7 @@ from suffrage.cli.label.project import ADDRESS, existing, label_parser
 from suffrage.cli.show import printable
 from suffrage.core.errors import SettingsError
 from suffrage.label.links import DAYS, link, rater_token, team_token
-from suffrage.label.store.raters import add_rater
+from suffrage.label.store.raters import Rater, invite, raters
 from suffrage.label.store.settings import secret, setting
 
 LONGEST = 3650.0  # days
@@ -30,8 +30,9 @@ def run(words: Sequence[str]) -> int:
     store = existing(args)
     key, now = secret(store), store.clock()
     address = args.address or setting(store, ADDRESS) or UNSERVED
+    gone = {rater.name: rater for rater in raters(store) if rater.withdrawn}
     links = {
-        name: link(address, rater_token(key, add_rater(store, name).id, now, args.days))
+        name: link(address, rater_token(key, invite(store, name).id, now, args.days))
         for name in args.names
     }
     if args.team:
@@ -42,4 +43,14 @@ def run(words: Sequence[str]) -> int:
         width = max(map(len, links))
         for name, made in links.items():
             print(f"{printable(name):{width}}  {made}")
+        for name in dict.fromkeys(args.names):
+            _tell_returned(gone.get(name))
     return 0
+
+
+def _tell_returned(before: Rater | None) -> None:
+    if before is not None and before.withdrawn is not None:
+        print(
+            f"{printable(before.name)} withdrew on {before.withdrawn[:10]}: the link begins anew, "
+            "and the votes withdrawn stay out."
+        )

@@ -26,7 +26,7 @@ from suffrage.label.server import Settings, serve, serve_by
 from suffrage.label.store.contents import TaskPlan, add_all
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.progress import Progress, progress
-from suffrage.label.store.raters import add_rater
+from suffrage.label.store.raters import invite
 from suffrage.label.store.settings import secret, write_setting
 
 QUESTIONS, ANSWERS = 50, 4  # of the embedded world
@@ -38,13 +38,12 @@ def run(words: Sequence[str]) -> int:
     settings = _settings(args)
     _check_free(args.host, args.port)
     asked, read = plans(args), read_files(args.data or ())
-    store = open_store(args.db)
-    notes = _fill(store, args, read, asked)
+    store, notes, ignored = _project(args, read, asked, _options(words))
     address = args.address or f"http://{_seen(args.host)}:{args.port}"
     write_setting(store, ADDRESS, address, "team")
     links = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
     if args.json:
-        print_json(links)
+        print_json({**links, "ignored": ignored})
     else:
         _tell(args, notes, progress(store, store.clock()), links)
     with suppress(KeyboardInterrupt):  # which is how it ends; requests under way were answered
@@ -104,15 +103,53 @@ def _settings(args: argparse.Namespace) -> Settings:
     )
 
 
+def _options(words: Sequence[str]) -> list[str]:
+    """The options among these words that only say what is made of new data."""
+    plan = label_parser("serve")
+    known = len(plan._actions)
+    add_plan(plan)
+    names = [action.option_strings[0] for action in plan._actions[known:]]
+    given = {word.partition("=")[0] for word in words}
+    return [name for name in (*names, "--lang") if name in given]
+
+
+def _project(
+    args: argparse.Namespace, read: Read, asked: Sequence[TaskPlan], options: list[str]
+) -> tuple[Store, list[str], list[str]]:
+    """The project with data and work in it, what is to be said of it, and the options ignored.
+
+    What cannot be done leaves the project as it was, or no file where there was none.
+    """
+    new = "://" not in args.db and not Path(args.db).exists()
+    store = open_store(args.db)
+    try:
+        with store.together() as whole_store:
+            if not args.data and progress(whole_store, whole_store.clock()).items:
+                return store, _of_ignored(args.db, options), options
+            return store, _fill(whole_store, args, read, asked), []
+    except BaseException:
+        store.close()
+        for end in ("", "-wal", "-shm") if new else ():
+            Path(args.db + end).unlink(missing_ok=True)
+        raise
+
+
+def _of_ignored(db: str, options: list[str]) -> list[str]:
+    if not options:
+        return []
+    return [
+        f"{', '.join(options)} ignored: {db} has its items already; `suffrage label rules` changes "
+        "how they are given out, --data adds others, and another --db starts anew."
+    ]
+
+
 def _fill(
     store: Store, args: argparse.Namespace, read: Read, asked: Sequence[TaskPlan]
 ) -> list[str]:
-    """Bring data and work into the project where it is asked or there is none."""
+    """Bring data and work into the project: those asked for, or the embedded world's."""
     if args.data:
         add_all(store, [groups for groups, _ in read], asked)
         return told(read)
-    if progress(store, store.clock()).items:
-        return []
     from suffrage.worlds.adaptation import load_world
     from suffrage.worlds.adaptation.labelling import groups_to_judge
 
@@ -124,7 +161,7 @@ def _fill(
 
 def _rater_link(store: Store, address: str) -> str:
     """A link for whoever started the server, so that they can vote at once."""
-    return link(address, rater_token(secret(store), add_rater(store, "me").id, store.clock()))
+    return link(address, rater_token(secret(store), invite(store, "me").id, store.clock()))
 
 
 def _team(store: Store, address: str) -> str:

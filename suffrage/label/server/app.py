@@ -73,6 +73,7 @@ SHOWN = {
     "/team/export/{format}": team.export,
     "/team/guidelines": team.guidelines_editor,
     "/team/raters": team.raters_page,
+    "/team/skipped": team.skipped_page,
     "/work/{assignment}/feedback": votes.feedback,
 }
 
@@ -136,7 +137,7 @@ def _problem(request: Request, status: int, key: str, values: dict[str, object])
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     if error.status == 401 and request.scope["path"] == "/work":  # nobody's attack: a link ran out
-        return go("/")
+        return go("/?note=ended")
     path = (
         request.scope["path"][:_LOGGED_PATH]
         if not request.scope["path"].startswith("/join/")

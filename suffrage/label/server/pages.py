@@ -39,7 +39,8 @@ def home(request: Request) -> Response:
     rater = find_rater(site_of(request).store, session.rater) if session.rater else None
     if rater is not None and rater.withdrawn is None:
         return go("/work")
-    return go("/team") if session.team else render(request, "home.html")
+    ended = request.query_params.get("note") == "ended"
+    return go("/team") if session.team else render(request, "home.html", ended=ended)
 
 
 def join(request: Request) -> Response:
@@ -148,13 +149,13 @@ def choose_language(request: Request, form: Form) -> Response:
     return response
 
 
-_BACK = ("/work", "/guidelines", "/help", "/account", "/consent", "/team", "/")
+_TEAM = ("/team", "/team/raters", "/team/disputes", "/team/skipped", "/team/guidelines")
+_BACK = ("/work", "/guidelines", "/help", "/account", "/consent", "/", *_TEAM)
 
 
 def _own_path(path: str) -> str:
     """Only pages of this site that GET shows: a form must not send anybody elsewhere."""
-    known = path in _BACK or path in ("/team/raters", "/team/disputes", "/team/guidelines")
-    return path if known else "/"
+    return path if path in _BACK else "/"
 
 
 def health(request: Request) -> Response:

@@ -28,17 +28,20 @@ from suffrage.label.server.team_data import (
     Seen,
     disputes,
     figures_of,
+    one_in,
     seen_raters,
 )
-from suffrage.label.server.writing import because, ends, said
+from suffrage.label.server.writing import because, ends, said, why_skipped
 from suffrage.label.store.contents import groups
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.progress import progress
 from suffrage.label.store.raters import Rater, raters
 from suffrage.label.store.schema import events, judgments
+from suffrage.label.store.skips import count_skips, skipped_items
 from suffrage.stats.power import prompts_for_width
 
 LONGEST_GUIDELINES = 60_000  # characters
+MOST_SKIPPED = 50  # items of the page
 WIDTHS = (1.0, 50.0)  # points of a planned interval
 
 
@@ -82,19 +85,12 @@ def _figures(site: Site) -> _Kept:
             return kept
         state = _state(site)
         if state != kept.state or kept.figures is None:
-            kept.every = every = _sampled(site)
+            kept.every = every = one_in(site.store, site.settings.team_votes)
             found = list(groups(site.store, every=every))
             kept.figures, kept.disputes = figures_of(found), disputes(found)
             kept.seen = seen_raters(site.store, every)
         kept.state, kept.at = state, time.monotonic()
         return kept
-
-
-def _sampled(site: Site) -> int:
-    """Of a large project a sample tells as much as a page shows, and does not take minutes."""
-    with site.store.reading() as connection:
-        last = connection.scalar(sa.select(sa.func.max(judgments.c.number))) or 0
-    return max(1, math.ceil(last / site.settings.team_votes))
 
 
 def _state(site: Site) -> int:
@@ -117,6 +113,7 @@ def overview(request: Request) -> Response:
         "team/overview.html",
         tab="overview",
         progress=progress(site.store, site.now()),
+        skips=count_skips(site.store),
         figures=figures,
         raters=len(raters(site.store)),
         every=kept.every,
@@ -174,6 +171,8 @@ def raters_page(request: Request) -> Response:
         "team/raters.html",
         tab="raters",
         rows=rows,
+        given=figures.given if figures else {},
+        skips=count_skips(site.store).by,
         odd=odd,
         every=kept.every,
         said=said,
@@ -196,6 +195,25 @@ def disputes_page(request: Request) -> Response:
         for one in _figures(site_of(request)).disputes
     ]
     return render(request, "team/disputes.html", tab="disputes", found=found)
+
+
+@for_team
+def skipped_page(request: Request) -> Response:
+    """What raters said cannot be judged, and why, by name."""
+    store, words = site_of(request).store, words_of(request)
+    image = words.entries["work.image"]
+    found = [
+        (one, texts.turns(one.prompt, image), [texts.shown(text, image) for text in one.texts])
+        for one in skipped_items(store, MOST_SKIPPED)
+    ]
+    return render(
+        request,
+        "team/skipped.html",
+        tab="skipped",
+        found=found,
+        counts=count_skips(store),
+        why=lambda reason: why_skipped(reason, words),
+    )
 
 
 @for_team
@@ -252,7 +270,9 @@ def export(request: Request) -> Response:
         try:
             write_export(groups(site.store), path, name, pseudonyms=hidden)
         except DataError as error:
-            raise RefusedError(404, "nothing to export yet", "team.no_votes") from error
+            figures = _figures(site).figures
+            key = "team.no_rows" if figures and figures.votes else "team.no_votes"
+            raise RefusedError(404, "nothing to export yet", key) from error
         body = path.read_bytes()
     headers = {"Content-Disposition": f'attachment; filename="{name}.jsonl"'}
     return Response(body, media_type="application/jsonl", headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from suffrage.label.store.expected import meaning
 from suffrage.label.store.progress import votes_by_rater
 from suffrage.label.store.raters import Rater, raters
 from suffrage.label.store.schema import assignments, judgments, tasks
+from suffrage.label.store.schema import raters as raters_table
 from suffrage.stats.raters import overall_alpha, raters_result
 
 ROUNDS = 200  # of the bootstrap: the page is looked at often, and `agree` has the last word
@@ -33,9 +35,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Figures:
-    """`result` is None while no completion was judged."""
+    """`result` is None while no completion was judged; `given`: votes of each rater, by name.
+
+    Answers that raters wrote are votes too, but nothing that they could agree on.
+    """
 
     votes: int
+    given: dict[str, int]
     result: RatersResult | None
     growth: tuple[Point, ...]
     prompts: int
@@ -45,16 +51,35 @@ class Figures:
 def figures_of(groups: Sequence[Group]) -> Figures:
     """Agreement and raters from the judgments that stand."""
     said = [judgment for group in groups for judgment in group.judgments]
-    judged = [judgment for judgment in said if judgment.kind != "demonstration"]
-    judged.sort(key=lambda judgment: judgment.created or "")
+    judged = _of_completions(said)
     prompts = len({judgment.prompt_id for judgment in judged})
     return Figures(
         votes=len(said),
+        given=Counter(judgment.rater for judgment in said),
         result=raters_result(judged, rounds=ROUNDS) if judged else None,
         growth=tuple(_growth(judged)),
         prompts=prompts,
         each=len(judged) / prompts if prompts else 0.0,
     )
+
+
+def _of_completions(said: Iterable[Judgment]) -> list[Judgment]:
+    """Judgments of completions, in the order they came: an answer that was written judges none."""
+    judged = [judgment for judgment in said if judgment.kind != "demonstration"]
+    return sorted(judged, key=lambda judgment: judgment.created or "")
+
+
+def one_in(store: Store, votes: int) -> int:
+    """One prompt in how many holds about so many votes: a sample that does not take minutes."""
+    with store.reading() as connection:
+        last = connection.scalar(sa.select(sa.func.max(judgments.c.number))) or 0
+    return max(1, math.ceil(last / votes))
+
+
+def agreement_of(groups: Iterable[Group]) -> Estimate | None:
+    """The alpha of `figures_of` without the rest; None while no completion was judged."""
+    judged = _of_completions(one for group in groups for one in group.judgments)
+    return overall_alpha(judged, rounds=ROUNDS) if judged else None
 
 
 def _growth(judged: Sequence[Judgment]) -> Iterable[Point]:
@@ -75,7 +100,7 @@ class Seen:
 
 
 def seen_raters(store: Store, every: int = 1) -> list[Seen]:
-    """Everybody, with their votes, their median time and their gold items.
+    """Everybody, with their votes, their median time and their gold items; none of who withdrew.
 
     `every`: the times are those of one vote in so many, a sample.
     """
@@ -91,7 +116,9 @@ def seen_raters(store: Store, every: int = 1) -> list[Seen]:
         )
         .join(judgments, judgments.c.number == assignments.c.judged)
         .join(tasks, tasks.c.id == assignments.c.task_id)
+        .join(raters_table, raters_table.c.id == assignments.c.rater_id)
         .where((tasks.c.purpose == "gold") | (judgments.c.number % every == 0))
+        .where(raters_table.c.withdrawn.is_(None))
     )
     votes = votes_by_rater(store)
     times: dict[str, list[float]] = defaultdict(list)
@@ -137,15 +164,23 @@ class Dispute:
 
 def disputes(groups: Iterable[Group], most: int = MOST_DISPUTES) -> list[Dispute]:
     """Items on which raters contradict each other, the most divided first."""
-    found: list[Dispute] = []
-    for group in groups:
-        items: dict[tuple[str, str, frozenset[str]], list[Judgment]] = defaultdict(list)
-        for one in group.judgments:
-            if one.kind != "demonstration":
-                items[one.kind, one.criterion, frozenset(one.completions)].append(one)
-        found += [_dispute(group, said) for said in items.values() if _split(said) > 0]
+    found = [_dispute(group, said) for group in groups for said in _disputed(group)]
     found.sort(key=lambda dispute: (-dispute.split, -dispute.raters))
     return found[:most]
+
+
+def count_disputes(groups: Iterable[Group]) -> int:
+    """How many items `disputes` would find without an end."""
+    return sum(len(_disputed(group)) for group in groups)
+
+
+def _disputed(group: Group) -> list[list[Judgment]]:
+    """What was said of each item of the prompt on which not all said the same."""
+    items: dict[tuple[str, str, frozenset[str]], list[Judgment]] = defaultdict(list)
+    for one in group.judgments:
+        if one.kind != "demonstration":
+            items[one.kind, one.criterion, frozenset(one.completions)].append(one)
+    return [said for said in items.values() if _split(said) > 0]
 
 
 def _split(said: Sequence[Judgment]) -> float:

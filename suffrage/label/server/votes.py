@@ -31,7 +31,8 @@ from suffrage.label.store.judgments import save_draft, skip, submit, undo
 from suffrage.label.store.raters import Rater
 
 SKIPS = ("unclear", "knowledge", "broken", "language", "upsetting", "other")
-NOTES = ("gone", "sent", "no_undo", "undone", "skipped")  # what a page may be told to say
+# What a page may be told to say
+NOTES = ("gone", "sent", "no_undo", "undone", "skipped", "unskipped")
 
 
 @dataclass(frozen=True)
@@ -175,10 +176,12 @@ def keep_draft(request: Request, form: Form) -> Response:
 
 
 def undo_last(request: Request, form: Form) -> Response:
-    """Take up the last vote again; the next one from there replaces it."""
+    """Take up the last vote or skip again; the next vote from there replaces it."""
     rater = _consenting(request)
     found = undo(site_of(request).store, rater.id)
-    return _next(request, "/work?note=no_undo" if found is None else "/work?note=undone")
+    if found is None:
+        return _next(request, "/work?note=no_undo")
+    return _next(request, f"/work?note={'unskipped' if found.judged is None else 'undone'}")
 
 
 def feedback(request: Request) -> Response:

@@ -27,6 +27,13 @@ def _written(value: float, share: bool = True) -> str:
     return f"{100 * value:.0f}%" if share else f"{value:.2f}".replace("-", "−")
 
 
+def why_skipped(reason: str, words: Words) -> str:
+    """Why an item was skipped, in the page's language, with what the rater added."""
+    code, colon, more = reason.partition(": ")
+    known = words.entries.get(f"skip.{code}")
+    return reason if known is None else f"{known}{colon}{more}"
+
+
 def because(row: RaterSummary, everybody: Sequence[RaterSummary], words: Words) -> str:
     """Why this rater stands out, from the figures the tests of `stats/odd.py` compared."""
     same = sum(other.odd == row.odd for other in everybody)

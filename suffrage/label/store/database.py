@@ -83,6 +83,12 @@ class Store:
             assert isinstance(driver, sqlite3.Connection)
             return statement.first_of(driver, **values)
 
+    @contextmanager
+    def together(self) -> Iterator[Store]:
+        """The store within one transaction: what is done with it is kept whole, or not at all."""
+        with self.transaction() as connection:
+            yield _Within(self.engine, self.clock, None, connection)
+
     @cached_property
     def _reader(self) -> Engine:
         return self.engine.execution_options(**{_WRITES: False, _CLOCK: self.clock})
@@ -97,6 +103,23 @@ class Store:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+@dataclass(frozen=True)
+class _Within(Store):
+    """A store whose every transaction is part of one that is open."""
+
+    connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        assert self.connection is not None
+        yield self.connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        assert self.connection is not None
+        yield self.connection
 
 
 def open_store(url_or_path: str | Path, *, clock: Clock = utc_now) -> Store:

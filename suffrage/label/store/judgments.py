@@ -14,8 +14,9 @@ from suffrage.label.store.database import Store, as_text, now_of
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.events import log
 from suffrage.label.store.raters import working_rater
-from suffrage.label.store.schema import assignments, drafts, skips, tasks
+from suffrage.label.store.schema import assignments, drafts, judgments, skips, tasks
 from suffrage.label.store.settings import insert, rules_of
+from suffrage.label.store.skips import bring_back, last_skip
 from suffrage.label.store.votes import LONGEST_REASON, USED, Submitted, Vote, owned, take_vote
 from suffrage.label.store.work import Work, work_of
 
@@ -54,31 +55,51 @@ def undo(store: Store, rater_id: str) -> Work | None:
     """Open this rater's last vote again, or the one before what is open; None where there is none.
 
     The vote stands until a new one supersedes it. Practice is not undone: its answer was shown.
+    What was skipped last is brought back in the same way, unless others have filled its place.
     """
     with store.transaction() as connection:
         working_rater(connection, rater_id)
         opened = _last(connection, rater_id, "open", None)
-        number = None if opened is None else opened.judged
-        found = _last(connection, rater_id, "done", number)
+        until = store.clock() + timedelta(seconds=rules_of(connection).lease_seconds)
+        found = _open_last(connection, rater_id, opened, as_text(until))
         if found is None:
             return None if opened is None else work_of(connection, opened.id)
         if opened is not None:
             change(connection, opened.id, state="done")
-        until = store.clock() + timedelta(seconds=rules_of(connection).lease_seconds)
-        change(connection, found.id, state="open", leased_until=as_text(until))
-        log(connection, rater_id, "undone", {"assignment": found.id})
-        return work_of(connection, found.id)
+        return work_of(connection, found)
 
 
-def _last(
-    connection: Connection, rater_id: str, state: str, before: int | None
-) -> Row[str, int | None] | None:
-    """The rater's last judged assignment in this state, before this number."""
+def _open_last(
+    connection: Connection, rater_id: str, opened: _Judged | None, until: str
+) -> str | None:
+    """Open the last vote or skip before what is opened already; the assignment, None for none."""
+    number, moment = (None, None) if opened is None else (opened.judged, opened.created or "")
+    vote = _last(connection, rater_id, "done", number)
+    skipped = last_skip(connection, rater_id, moment)
+    if skipped is not None and (vote is None or skipped.created >= (vote.created or "")):
+        bring_back(connection, skipped, until)
+        name, about = str(skipped.assignment_id), {"skipped": skipped.reason}
+    elif vote is not None:
+        change(connection, vote.id, state="open", leased_until=until)
+        name, about = vote.id, {}
+    else:
+        return None
+    log(connection, rater_id, "undone", {"assignment": name, **about})
+    return name
+
+
+_Judged = Row[str, int | None, str | None]
+
+
+def _last(connection: Connection, rater_id: str, state: str, before: int | None) -> _Judged | None:
+    """The rater's last judged assignment in this state, before this number; when it was judged."""
     table = assignments
     mine = (table.c.rater_id == rater_id) & (table.c.state == state) & table.c.judged.is_not(None)
     if before is not None:
         mine &= table.c.judged < before
-    chosen = sa.select(table.c.id, table.c.judged).join(tasks, tasks.c.id == table.c.task_id)
+    chosen = sa.select(table.c.id, table.c.judged, judgments.c.created)
+    chosen = chosen.join(judgments, judgments.c.number == table.c.judged)
+    chosen = chosen.join(tasks, tasks.c.id == table.c.task_id)
     chosen = chosen.where(mine, tasks.c.purpose != "practice")
     return connection.execute(chosen.order_by(table.c.judged.desc()).limit(1)).first()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from suffrage.label.store.database import Store, as_text
-from suffrage.label.store.schema import judgments, tasks
+from suffrage.label.store.schema import judgments, raters, tasks
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Progress:
 
 
 def progress(store: Store, now: datetime) -> Progress:
-    """Ordinary work alone: practice, gold and repeats have no end."""
+    """Ordinary work alone: practice, gold and repeats have no end; nothing of who withdrew."""
     work = tasks.c.purpose == "work"
     full = sa.case((tasks.c.votes >= tasks.c.wanted, 1), else_=0)
     counted = sa.func.sum(
@@ -40,17 +41,23 @@ def progress(store: Store, now: datetime) -> Progress:
     people = sa.func.count(sa.distinct(judgments.c.rater_id))
     with store.reading() as connection:
         votes, wanted, items, finished = connection.execute(sa.select(*sums).where(work)).one()
+        given = _of_who_is_here(sa.func.count(), people)
         hour, active = connection.execute(
-            sa.select(sa.func.count(), people).where(
-                recent, judgments.c.supersedes.is_(None), judgments.c.assignment_id.is_not(None)
-            )
+            given.where(recent, judgments.c.assignment_id.is_not(None))
         ).one()
     return Progress(votes or 0, wanted or 0, items, finished or 0, hour, active)
 
 
 def votes_by_rater(store: Store) -> dict[str, int]:
-    """Rater id -> votes, a corrected one counted once."""
-    count = sa.select(judgments.c.rater_id, sa.func.count()).group_by(judgments.c.rater_id)
+    """Rater id -> votes, a corrected one counted once; without the raters who withdrew."""
+    count = _of_who_is_here(judgments.c.rater_id, sa.func.count())
     with store.reading() as connection:
-        rows = connection.execute(count.where(judgments.c.supersedes.is_(None))).all()
+        rows = connection.execute(count.group_by(judgments.c.rater_id)).all()
     return {row[0]: row[1] for row in rows}
+
+
+def _of_who_is_here(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Of the votes of raters who did not withdraw, a corrected one taken once."""
+    here = sa.select(raters.c.id).where(raters.c.withdrawn.is_(None))
+    chosen = sa.select(*columns).select_from(judgments)
+    return chosen.where(judgments.c.supersedes.is_(None), judgments.c.rater_id.in_(here))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +44,33 @@ def add_rater(store: Store, name: str, kind: RaterKind = "human") -> Rater:
     """The rater of this name, new or as before; `DataError` where that one is of another kind."""
     with store.transaction() as connection:
         return ensure_raters(connection, {name: kind})[name]
+
+
+def invite(store: Store, name: str) -> Rater:
+    """As `add_rater`, of a person; who withdrew under this name begins anew.
+
+    The rater who withdrew keeps their id, and with it all they gave, which stays out of every read;
+    their name goes to a new rater, who is asked for consent, and may be given any item, as all are.
+    """
+    with store.transaction() as connection:
+        found = ensure_raters(connection, {name: "human"})[name]
+        if found.withdrawn is None:
+            return found
+        former = _former_name(connection, name)
+        connection.execute(table.update().where(table.c.id == found.id).values(name=former))
+        log(connection, found.id, "renamed", {"name": former})
+        return ensure_raters(connection, {name: "human"})[name]
+
+
+def _former_name(connection: Connection, name: str) -> str:
+    """What a rater who withdrew is called once somebody else has the name."""
+    taken = sa.select(sa.func.count()).select_from(table)
+    for number in count(1):
+        end = " (withdrawn)" if number == 1 else f" (withdrawn {number})"
+        former = name[: _LONGEST_NAME - len(end)].strip() + end
+        if not connection.scalar(taken.where(table.c.name == former)):
+            break
+    return former
 
 
 def ensure_raters(connection: Connection, kinds: dict[str, RaterKind]) -> dict[str, Rater]:
@@ -155,5 +183,5 @@ def _uncount(connection: Connection, rater_id: str) -> None:
     add_remaining(connection, sum(free, Counter()))
 
 
-def _reduce(connection: Connection, chosen: sa.ColumnElement[bool], count: str) -> None:
-    connection.execute(tasks.update().where(chosen).values({count: tasks.c[count] - 1}))
+def _reduce(connection: Connection, chosen: sa.ColumnElement[bool], name: str) -> None:
+    connection.execute(tasks.update().where(chosen).values({name: tasks.c[name] - 1}))

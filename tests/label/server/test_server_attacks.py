@@ -84,7 +84,7 @@ def test_a_session_ends_with_its_link(project: Project) -> None:
     client.get("/join/" + links.rater_token(SECRET, rater.id, project.clock(), days=1))
     assert client.get("/work").status_code == 200
     project.clock.passes(days=1)
-    assert client.get("/work").headers["location"] == "/"
+    assert client.get("/work").headers["location"] == "/?note=ended"
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(project: Project) -> None:
@@ -299,7 +299,15 @@ def test_other_methods_are_not_allowed(project: Project, mei: Person, method: st
 
 
 @pytest.mark.parametrize(
-    "path", ["/team", "/team/raters", "/team/disputes", "/team/guidelines", "/team/export/trl"]
+    "path",
+    [
+        "/team",
+        "/team/raters",
+        "/team/disputes",
+        "/team/skipped",
+        "/team/guidelines",
+        "/team/export/trl",
+    ],
 )
 def test_raters_do_not_see_the_teams_pages(project: Project, mei: Person, path: str) -> None:
     assert mei.client.get(path).status_code == 403

@@ -14,10 +14,12 @@ from project_fixture import QUICK, SECRET, Project, group
 
 from suffrage.core.records import Judgment, Message
 from suffrage.label import links
+from suffrage.label.queue import Work, next_work
 from suffrage.label.server import create_app
 from suffrage.label.store.contents import groups
 from suffrage.label.store.database import Store, utc_now
 from suffrage.label.store.guidelines import write_guidelines
+from suffrage.label.store.judgments import skip
 from suffrage.label.store.raters import add_rater
 
 pytestmark = pytest.mark.browser
@@ -421,6 +423,10 @@ def test_accessible_in_the_dark_and_the_light_and_on_a_phone(
 def test_the_other_pages_are_accessible(site: Site, locale: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     site.project.add("pair", *(group(f"p{i}", "x " * 900, EVIL) for i in range(4)))
+    bob = add_rater(site.project.store, "Bob").id
+    work = next_work(site.project.store, bob)
+    assert isinstance(work, Work)
+    skip(site.project.store, bob, work.assignment, f"other: {EVIL} {'long' * 60}")
     for name, key in (("Mei", "a"), ("Tom", "b"), ("Ana", "a")):
         page = site.open(name, viewport={"width": 390, "height": 800}, locale=locale)
         for votes in range(4):
@@ -431,7 +437,15 @@ def test_the_other_pages_are_accessible(site: Site, locale: str) -> None:
             )
     page.goto(site.address + "/join/" + links.team_token(SECRET, utc_now()))
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-    paths = ("/team", "/team/raters", "/team/disputes", "/team/guidelines", "/account", "/help")
+    paths = (
+        "/team",
+        "/team/raters",
+        "/team/disputes",
+        "/team/skipped",
+        "/team/guidelines",
+        "/account",
+        "/help",
+    )
     for path in (*paths, "/work", "/guidelines", "/nowhere"):
         page.goto(site.address + path)
         found = axe.run(page, options=rules).response["violations"]

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from project_fixture import QUICK, Project, group, value_of
+from project_fixture import QUICK, SECRET, Person, Project, group, value_of
 
 from suffrage.core.records import Judgment, Message
+from suffrage.label import links
 from suffrage.label.server import Settings
 from suffrage.label.store import durability
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.events import events
 from suffrage.label.store.guidelines import write_guidelines
 from suffrage.label.store.judgments import draft
-from suffrage.label.store.raters import find_rater
+from suffrage.label.store.raters import find_rater, invite
 
 
 def said(project: Project) -> list[Judgment]:
@@ -188,6 +189,53 @@ def test_a_skip_needs_a_reason_and_leads_on(project: Project) -> None:
     assert said(project) == []
 
 
+def test_undo_brings_back_what_was_skipped(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"), group("q", "x", "y"))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    project.clock.passes(minutes=1)
+    mei.open()
+    skipped = mei.assignment
+    mei.post(f"/work/{skipped}/skip", why="unclear")
+    assert "All done" in mei.open()
+    assert mei.post("/undo").headers["location"] == "/work?note=unskipped"
+    assert "You skipped this; judge it now" in mei.open("/work?note=unskipped")
+    assert mei.assignment == skipped
+    mei.vote(choice="2")
+    assert len(said(project)) == 2
+
+
+def test_a_session_that_ended_is_told_so(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    mei.open()
+    project.clock.passes(days=60)
+    assert "Your vote decides" in mei.open("/")
+    assert "signed out" not in mei.page
+    sent_to = mei.client.get("/work").headers["location"]
+    assert "You are signed out here: your link has ended" in mei.open(sent_to)
+
+
+def test_a_new_invitation_admits_who_withdrew_and_the_old_link_does_not(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    mei.open("/account")
+    mei.post("/withdraw", agree="1")
+    assert mei.rater is not None
+    old = links.rater_token(SECRET, mei.rater.id, project.clock())
+    refused = project.client().get(f"/join/{old}")
+    assert refused.status_code == 410
+    assert "ask the person who invited you" in refused.text
+    new = links.rater_token(SECRET, invite(project.store, "Mei").id, project.clock())
+    client = project.client()
+    assert client.get(f"/join/{new}").status_code == 303
+    assert "0 of 1 done" in Person(client).open()
+    assert said(project) == []
+
+
 def test_a_draft_is_kept_and_shown_again(project: Project) -> None:
     project.add("pair", group("p", "x", "y"))
     mei = project.join()
@@ -250,7 +298,7 @@ def test_withdrawing_takes_the_votes_out_and_ends_the_session(project: Project) 
     assert len(said(project)) == 1
     assert "Your votes are withdrawn" in mei.post("/withdraw", agree="1").text
     assert said(project) == []
-    assert mei.client.get("/work").headers["location"] == "/"
+    assert mei.client.get("/work").headers["location"] == "/?note=ended"
     assert [one.kind for one in events(project.store)].count("withdrawn") == 1
 
 
@@ -259,7 +307,7 @@ def test_signing_out_forgets_the_session(project: Project) -> None:
     mei = project.join()
     mei.open("/account")
     assert mei.post("/leave").headers["location"] == "/"
-    assert mei.client.get("/work").headers["location"] == "/"
+    assert mei.client.get("/work").headers["location"] == "/?note=ended"
 
 
 def test_the_language_is_chosen_and_kept(project: Project) -> None:

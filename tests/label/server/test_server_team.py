@@ -23,7 +23,7 @@ from suffrage.label.server.words import load_words
 from suffrage.label.server.writing import because, ends, said
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.guidelines import guidelines
-from suffrage.label.store.progress import progress
+from suffrage.label.store.progress import progress, votes_by_rater
 from suffrage.label.store.raters import withdraw
 from suffrage.stats.odd import Odd
 
@@ -111,6 +111,88 @@ def test_withdrawn_votes_leave_the_figures_at_once(project: Project) -> None:
     withdraw(project.store, mei.rater.id)
     assert "No votes yet." in team.open("/team")
     assert "withdrawn" in team.open("/team/raters")
+
+
+def test_withdrawn_votes_leave_the_pace_the_times_and_the_counts(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"), group("q", "x", "y"))
+    for name, seconds in (("Mei", "7"), ("Tom", "30")):
+        person = project.join(name)
+        person.open()
+        person.vote(choice="1", seconds=seconds)
+    assert person.rater is not None
+    withdraw(project.store, person.rater.id)
+    found = progress(project.store, project.clock())
+    assert (found.hour, found.active) == (1, 1)
+    seen = {one.rater.name: (one.votes, one.seconds) for one in seen_raters(project.store)}
+    assert seen == {"Mei": (1, 7.0), "Tom": (0, None)}
+    assert sorted(votes_by_rater(project.store).values()) == [1]
+
+
+def write_answers(project: Project, name: str, answers: int) -> None:
+    writer = project.join(name)
+    for number in range(answers):
+        writer.open()
+        writer.vote(answer=f"my answer {number}")
+
+
+def test_written_answers_count_though_there_is_nothing_to_agree_on(project: Project) -> None:
+    project.add("demonstration", group("p"), group("q"))
+    write_answers(project, "Mei", 2)
+    project.join("Tom")
+    team = project.team()
+    page = team.open("/team")
+    assert "No votes yet" not in page
+    assert "Answers written: 2." in page
+    assert "/team/export/" in page
+    assert 'name="width"' in page
+    raters_page = team.open("/team/raters")
+    assert re.findall(r'data-label="Votes">(\d+)<', raters_page) == ["2", "0"]
+    assert (raters_page.count("taking part"), raters_page.count("not started")) == (1, 1)
+    refused = team.client.get("/team/export/comparisons")
+    assert refused.status_code == 404
+    assert "nothing that this format could say" in refused.text
+
+
+def test_a_raters_votes_of_every_kind_are_counted_together(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    project.add("demonstration")
+    write_answers(project, "Mei", 1)
+    page = project.team().open("/team/raters")
+    assert re.findall(r'data-label="Votes">(\d+)<', page) == ["2"]
+
+
+def skip_next(project: Project, name: str, **why: str) -> None:
+    person = project.join(name)
+    person.open()
+    person.post(f"/work/{person.assignment}/skip", **why)
+
+
+def test_what_cannot_be_judged_is_told_with_who_and_why(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    skip_next(project, "Mei", why="knowledge")
+    skip_next(project, "Tom", why="other", more="<script>alert(1)</script>\u202e")
+    team = project.team()
+    assert "impossible to judge: 1; raters who did: 2" in team.open("/team")
+    rows = re.findall(r'data-label="Skipped">(\d+)<', team.open("/team/raters"))
+    assert rows == ["1", "1"]
+    assert team.page.count("taking part") == 2
+    page = team.open("/team/skipped")
+    assert "0 of 3 votes" in page
+    assert "It needs knowledge I do not have" in page
+    assert "Something else: &lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in page
+    assert page.index(">Mei<") < page.index(">Tom<")
+    assert "secret-model" not in page
+    team.client.cookies.set(LANGUAGE_COOKIE, "zh")
+    assert "需要我不具備的知識" in team.open("/team/skipped")
+
+
+def test_without_skips_the_page_says_so(project: Project) -> None:
+    team = project.team()
+    assert "No rater has said" in team.open("/team/skipped")
+    assert "impossible to judge" not in team.open("/team")
 
 
 def test_raters_have_their_median_time(project: Project) -> None:

@@ -17,6 +17,7 @@ from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.events import events, log
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.migrations import MIGRATIONS, Migration, migrate
+from suffrage.label.store.raters import add_rater, find_rater, raters
 from suffrage.label.store.settings import Rules, rules, secret, setting, write_rules, write_setting
 from tests.label.store.project import Clock, group
 
@@ -196,3 +197,18 @@ def test_a_project_opened_by_several_at_once_is_made_once(address: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_what_is_done_together_is_kept_whole_or_not_at_all(store: Store) -> None:
+    with store.together() as whole:
+        add_rater(whole, "Ann")
+        assert [one.name for one in raters(whole)] == ["Ann"]
+    with pytest.raises(ZeroDivisionError):
+        _fail_after_adding(store)
+    assert [one.name for one in raters(store)] == ["Ann"]
+
+
+def _fail_after_adding(store: Store) -> None:
+    with store.together() as whole:
+        assert find_rater(whole, add_rater(whole, "Bob").id) is not None
+        raise ZeroDivisionError

@@ -13,7 +13,14 @@ from suffrage.label.store.errors import LabelError
 from suffrage.label.store.events import events
 from suffrage.label.store.guidelines import write_guidelines
 from suffrage.label.store.judgments import draft, save_draft, skip, submit, undo
-from suffrage.label.store.raters import add_rater, consent, find_rater, raters, withdraw
+from suffrage.label.store.raters import (
+    add_rater,
+    consent,
+    find_rater,
+    invite,
+    raters,
+    withdraw,
+)
 from suffrage.label.store.schema import judgments, skips, tasks
 from suffrage.label.store.settings import Rules, write_rules
 from tests.label.store.project import Clock, favour, filled, group, judge, vote, work_for
@@ -252,6 +259,31 @@ def test_a_withdrawn_raters_votes_leave_every_read_and_their_items_are_judged_an
     assert {judgment.rater for judgment in stored(store)} == {"rater 1"}
     assert next_work(store, bob.id).reason == "finished"  # type: ignore[union-attr]
     assert [event.body for event in events(store) if event.kind == "withdrawn"] == [{"votes": 2}]
+
+
+def test_who_withdrew_is_invited_anew_and_what_they_withdrew_stays_out(store: Store) -> None:
+    ann, _ = filled(store, 2, 2, TaskPlan(kind="pair", overlap=1))
+    judge(store, ann)
+    assert invite(store, ann.name) == ann  # nobody new while they are here
+    for former in ("rater 0 (withdrawn)", "rater 0 (withdrawn 2)"):
+        withdraw(store, ann.id)
+        before, ann = ann, invite(store, "rater 0")
+        assert ann.id != before.id
+        assert (ann.name, ann.withdrawn, ann.consented) == ("rater 0", None, None)
+        gone = find_rater(store, before.id)
+        assert gone is not None
+        assert (gone.name, gone.withdrawn is not None) == (former, True)
+        assert stored(store) == []
+        assert work_for(store, ann).total == 2  # the item they judged before as well
+    judge(store, ann)
+    assert [one.rater for one in stored(store)] == ["rater 0"]
+
+
+def test_a_long_name_is_shortened_when_its_rater_left(store: Store) -> None:
+    name = "n" * 200
+    withdraw(store, invite(store, name).id)
+    invite(store, name)
+    assert sorted(len(one.name) for one in raters(store)) == [200, 200]
 
 
 def test_consent_is_kept_once(store: Store, clock: Clock) -> None:
