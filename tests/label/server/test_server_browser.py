@@ -468,6 +468,8 @@ def test_everything_works_without_scripts(site: Site) -> None:
     page.get_by_role("button", name="Skip it").click()
     done(page, "Skipped")
     page.get_by_role("button", name="Undo the last").click()
+    done(page, "You skipped this")
+    page.get_by_role("button", name="Undo the last").click()
     done(page, "This is your last vote")
     assert page.get_by_label("Place of answer 1").input_value() == "2"
     assert page.get_by_text("Cannot be judged").count() == 1  # in the help: it has a vote
