@@ -27,9 +27,7 @@ from suffrage.train.settings import make_settings
 RATIOS = (1.0, 0.5, 0.0)
 NLL = (0.0, 1.0)  # with --nll 1 a small model's answers keep their form
 ASSIGNMENT = {"data_size": 50, "epochs": 3}
-SAMPLES = (
-    100  # answers to a question after the assignment: of 20, a share's standard error is 1.4 %
-)
+SAMPLES = 100  # answers a question after the assignment; a share of 20 has a standard error of 1.4%
 
 
 def study(lang: Any, seed: int, out: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from transformers import PreTrainedModel
 
 from suffrage.data.forest import PADDING, Forest
+from suffrage.models.precision import recomputes
 from suffrage.models.tree_attention import NAME as TREES
 from suffrage.models.tree_attention import cut_into_trees
 
@@ -31,7 +32,7 @@ _proven: WeakKeyDictionary[PreTrainedModel, bool] = WeakKeyDictionary()
 @contextmanager
 def attending(model: PreTrainedModel, forest: Forest) -> Iterator[Tensor | BlockMask | None]:
     """Set the model to take the mask that this yields, for the forward inside."""
-    if forest.layout == "row":
+    if forest.layout == "row" and not _computed_again(model):
         with _implementation(model, TREES), cut_into_trees(forest, model.dtype):
             yield None
         return
@@ -47,14 +48,19 @@ def takes_trees(model: PreTrainedModel) -> bool:
     return model.device.type == "cpu" and model.config._attn_implementation == "sdpa"
 
 
+def _computed_again(model: PreTrainedModel) -> bool:
+    """Whether layers run again in the backward pass, where they would meet another setting."""
+    return torch.is_grad_enabled() and recomputes(model)
+
+
 def _wanted(model: PreTrainedModel, forest: Forest) -> bool:
-    """Where blocks pay; a layer computed again in the backward pass would meet another setting."""
+    """Where blocks pay."""
     return (
         forest.layout == "forest"
         and forest.input_ids_RL.is_cuda
         and forest.input_ids_RL.shape[1] >= LONG_ROW
         and bool(getattr(model, "_supports_flex_attn", False))
-        and not getattr(model, "is_gradient_checkpointing", False)
+        and not _computed_again(model)
     )
 
 

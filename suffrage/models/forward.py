@@ -118,29 +118,26 @@ def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
     """A layout in which the model says of the trees what it says of plain rows."""
     if has_local_attention(model.config):
         return "plain"
-    with torch.no_grad():
-        plain = pack(trees, "plain").to(model.device)
-        expected = hidden_states(model, plain)[plain.predictor_N]
-    if not _close(_at_predictors(model, pack(trees, "forest")), expected):
+    expected = _at_predictors(model, pack(trees, "plain"))
+    if not _says(model, pack(trees, "forest"), expected):
         return "plain"
-    if not takes_trees(model) or not _close(_at_predictors(model, one_row(trees)), expected):
-        return "forest"
-    return "row"
+    return "row" if takes_trees(model) and _says(model, one_row(trees), expected) else "forest"
 
 
 @torch.no_grad()
-def _at_predictors(model: PreTrainedModel, forest: Forest) -> Tensor | None:
-    """(N, D) hidden states; None where the architecture refuses such a mask or kernel."""
+def _at_predictors(model: PreTrainedModel, forest: Forest) -> Tensor:
+    """(N, D): the hidden states that scored tokens are predicted from."""
     forest = forest.to(model.device)
+    return hidden_states(model, forest)[forest.predictor_N]
+
+
+def _says(model: PreTrainedModel, forest: Forest, expected: Tensor) -> bool:
+    """Whether the states are as expected; not so where an architecture refuses mask or kernel."""
     try:
-        return hidden_states(model, forest)[forest.predictor_N]
+        found = _at_predictors(model, forest)
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
-        return None
-
-
-def _close(found: Tensor | None, expected: Tensor) -> bool:
-    error = None if found is None else (found - expected).abs().max() / expected.abs().max()
-    return error is not None and bool(error < TOLERANCE)
+        return False
+    return bool((found - expected).abs().max() < TOLERANCE * expected.abs().max())
 
 
 def has_local_attention(config: Any) -> bool:

@@ -57,3 +57,11 @@ def recompute_activations(model: nn.Module) -> None:
     getattr(base, ENABLE if hasattr(base, ENABLE) else FORMERLY)()
     for layer in layers:
         layer.training = True  # what a layer asks before it does so; dropout within stays off
+
+
+def recomputes(model: nn.Module) -> bool:
+    """Whether `recompute_activations` was called, by whomever."""
+    return any(
+        isinstance(part, GradientCheckpointingLayer) and part.gradient_checkpointing
+        for part in model.modules()
+    )

@@ -21,6 +21,7 @@ from suffrage.models.folder import base_of, is_adapter, resolve
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in, precision_of
 from suffrage.models.processes import find_processes
+from suffrage.models.scalar_head import ScalarModel
 from suffrage.models.seed import set_seed
 from suffrage.objectives.objective import Objective
 from suffrage.objectives.table import objective
@@ -150,9 +151,8 @@ def train_models(
     modules |= {} if beside is None else {"beside": beside}
     optimiser = Optimiser(modules, loop, find_processes(), {"beside": RATE})
     made = _method(row, options, models, settings.microbatch_tokens, beside)
-    if heads is not None and heads.alike:
-        made = _personal(made, models, data)
-    method = shared_out(made, optimiser)
+    alike = heads is not None and heads.alike
+    method = shared_out(_personal(made, models, data) if alike else made, optimiser)
     step = OfflineStep(data.training, batches, method, optimiser)
     evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
     run = replace(run, resolved=resolved(settings, models.given, models.trained, optimiser))
@@ -162,15 +162,26 @@ def train_models(
             run, optimiser, step, label=settings.method, evaluate=evaluate, watchers=watchers
         )
     if models.scalar is not None and row.view != "labels":  # a classifier's zero is its threshold
-        stride = 1 if models.scalar.heads else math.ceil(len(data.training) / CENTRED_ON)
-        some = data.training[::stride]
-        centre(models.scalar, some, step.figures(some), beside)
-    if isinstance(beside, Reliabilities) and find_processes().main:
-        beside.save(run.path)
-    if heads is not None and heads.members and find_processes().main:
-        write_json(run.path / "rater_groups.json", dict(heads.members))
+        _centre(models.scalar, step, beside)
+    if optimiser.processes.main:
+        _write_raters(run, beside, heads)
     finish(run, settings, models.trained, metrics, method.branches)
     return metrics
+
+
+def _centre(scalar: ScalarModel, step: OfflineStep, beside: Beside | None) -> None:
+    """Let the training completions score 0, some of them where that says as much."""
+    stride = 1 if scalar.heads else math.ceil(len(step.examples) / CENTRED_ON)
+    some = step.examples[::stride]
+    centre(scalar, some, step.figures(some), beside)
+
+
+def _write_raters(run: RunDirectory, beside: Beside | None, heads: Heads | None) -> None:
+    """Leave in the run what it found of raters: how reliable they are, what groups they form."""
+    if isinstance(beside, Reliabilities):
+        beside.save(run.path)
+    if heads is not None and heads.members:
+        write_json(run.path / "rater_groups.json", dict(heads.members))
 
 
 def _beside(row: Objective, options: dict[str, Any], models: Models, data: Data) -> Beside | None:

@@ -64,9 +64,15 @@ def models_of(settings: TrainSettings, row: Objective, heads: Heads | None) -> M
         quantise(start.model, device_of(settings.device))
     trained = replace(add(start, adapter, settings.seed), condition=ASKED_AFTER.get(row.view))
     if settings.gradient_checkpointing == "on":
-        recompute_activations(trained.model)
+        trained = _computed_again(trained)
     anchor = _anchor(settings.kl, given, trained) if settings.kl else None
     return Models(given, trained, None if scalar is None else ScalarModel(trained), anchor)
+
+
+def _computed_again(trained: LanguageModel) -> LanguageModel:
+    """Activations are not kept; a row's trees, known in the forward pass alone, get a mask."""
+    recompute_activations(trained.model)
+    return replace(trained, layout="forest") if trained.layout == "row" else trained
 
 
 def _anchor(weight: float, given: LanguageModel, trained: LanguageModel) -> Anchor:

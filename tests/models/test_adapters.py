@@ -19,7 +19,7 @@ from torch import Tensor
 from suffrage.core.errors import ModelError, SettingsError
 from suffrage.data.conditioning import Condition
 from suffrage.data.encode import Tree
-from suffrage.data.forest import pack
+from suffrage.data.forest import one_row, pack
 from suffrage.models.adapters import Adapted, AdapterSettings, add, merge
 from suffrage.models.folder import resolve
 from suffrage.models.forward import head_logits, hidden_states, token_logps
@@ -100,6 +100,17 @@ def test_only_the_adapter_learns_and_the_model_without_it_stays(kind, family):
     assert torch.equal(logps(bundle), alone)
     assert float((logps(adapted) - alone).detach().abs().max()) > 0.05
     assert not logps(bundle).requires_grad
+
+
+@pytest.mark.parametrize("kind", LOW_RANK)
+def test_lora_and_dora_say_the_same_of_trees_in_one_row(kind):
+    adapted = trained(kind)
+    assert adapted.layout == "row"
+    in_a_row, plain = (
+        token_logps(adapted.model, f) for f in (one_row(TREES), pack(TREES, "plain"))
+    )
+    torch.testing.assert_close(in_a_row, plain)
+    assert not torch.allclose(plain, logps(bare()), atol=0.05)
 
 
 def test_the_parameters_of_lora_are_two_thin_matrices_a_layer():

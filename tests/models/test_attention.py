@@ -93,7 +93,10 @@ def test_a_kernel_that_says_something_else_is_left_alone(model, monkeypatch):
         (True, 512, True, False, "plain", False),
     ],
 )
-def test_wanted_for_long_rows_on_a_gpu(cuda, length, supported, recomputed, layout, wanted):
-    model = SimpleNamespace(_supports_flex_attn=supported, is_gradient_checkpointing=recomputed)
+def test_wanted_for_long_rows_on_a_gpu(
+    cuda, length, supported, recomputed, layout, wanted, monkeypatch
+):
+    monkeypatch.setattr(attention, "recomputes", lambda model: recomputed)
+    model = SimpleNamespace(_supports_flex_attn=supported)
     ids = SimpleNamespace(is_cuda=cuda, shape=(3, length))
     assert attention._wanted(model, SimpleNamespace(input_ids_RL=ids, layout=layout)) is wanted

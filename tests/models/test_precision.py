@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import tiny
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from suffrage.core.errors import ModelError
 from suffrage.data.encode import Branch, Tree
-from suffrage.data.forest import pack
+from suffrage.data.forest import Forest, one_row, pack
 from suffrage.models.forward import token_logps
 from suffrage.models.logprobs import linear_logps
 from suffrage.models.precision import computing_in, product_dtype, recompute_activations
@@ -19,10 +21,12 @@ CPU = torch.device("cpu")
 TREES = [Tree([5, 9, 30], (Branch([40, 41, 42]), Branch([50, 51]))), Tree([7, 8], (Branch([60]),))]
 
 
-def gradients(model: nn.Module, precision: str) -> tuple[torch.Tensor, torch.Tensor]:
+def gradients(
+    model: nn.Module, precision: str, lay: Callable[[list[Tree]], Forest] = pack
+) -> tuple[torch.Tensor, torch.Tensor]:
     model.zero_grad()
     with computing_in(precision, CPU):
-        logps = token_logps(model, pack(TREES))
+        logps = token_logps(model, lay(TREES))
         logps.square().sum().backward()
     return logps.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])
 
@@ -85,6 +89,14 @@ def test_activations_computed_again_give_the_same_gradient(family):
     assert len(calls) == 3  # once forward, once again in the backward pass
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
     assert not any(m.training for m in model.modules() if isinstance(m, nn.Dropout))
+
+
+def test_in_a_row_of_trees_too_they_give_the_same_gradient():
+    model = tiny.bundle("llama").model
+    expected = gradients(model, "fp32", one_row)
+    recompute_activations(model)
+    for found, right in zip(gradients(model, "fp32", one_row), expected, strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-4)
 
 
 def test_a_model_without_such_layers_is_refused():

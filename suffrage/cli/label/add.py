@@ -8,13 +8,14 @@ from suffrage.cli.arguments import parse, print_json
 from suffrage.cli.label.project import (
     Read,
     add_plan,
+    all_or_nothing,
     label_parser,
     plans,
     read_files,
     told,
 )
 from suffrage.label.store.contents import TaskPlan, add_all
-from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.database import Store
 from suffrage.label.store.plans import NothingToJudgeError
 
 
@@ -28,7 +29,8 @@ def run(words: Sequence[str]) -> int:
     args = parse(parser, words)
     asked = [] if args.only_data else plans(args)
     found = read_files(args.data)
-    added, items = _add(open_store(args.db), found, asked)
+    with all_or_nothing(args.db) as store:
+        added, items = _add(store, found, asked)
     read = told(found)
     if args.json:
         print_json({"groups": added, "items": items, "read": read})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 from suffrage.cli.arguments import number, verb_parser, whole
@@ -39,6 +41,25 @@ def existing(args: argparse.Namespace) -> Store:
     if "://" not in args.db and not os.path.exists(args.db):
         raise SettingsError(f"there is no project {args.db}; start one by `suffrage label serve`.")
     return open_store(args.db)
+
+
+@contextmanager
+def all_or_nothing(db: str) -> Iterator[Store]:
+    """The project, old or new, which keeps all of what is done inside.
+
+    An error leaves it as it was, and no file where there was none.
+    """
+    new = "://" not in db and not Path(db).exists()
+    store = open_store(db)
+    try:
+        with store.together() as whole_store:
+            yield whole_store
+    except BaseException:
+        store.close()
+        for end in ("", "-wal", "-shm") if new else ():
+            Path(db + end).unlink(missing_ok=True)
+        raise
+    store.close()
 
 
 def add_plan(parser: Parser) -> None:

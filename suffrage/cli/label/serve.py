@@ -14,6 +14,7 @@ from suffrage.cli.label.project import (
     ADDRESS,
     Read,
     add_plan,
+    all_or_nothing,
     label_parser,
     plans,
     read_files,
@@ -38,7 +39,8 @@ def run(words: Sequence[str]) -> int:
     settings = _settings(args)
     _check_free(args.host, args.port)
     asked, read = plans(args), read_files(args.data or ())
-    store, notes, ignored = _project(args, read, asked, _options(words))
+    notes, ignored = _project(args, read, asked, _options(words))
+    store = open_store(args.db)
     address = args.address or f"http://{_seen(args.host)}:{args.port}"
     write_setting(store, ADDRESS, address, "team")
     links = {"db": args.db, "to_vote": _rater_link(store, address), "team": _team(store, address)}
@@ -115,23 +117,12 @@ def _options(words: Sequence[str]) -> list[str]:
 
 def _project(
     args: argparse.Namespace, read: Read, asked: Sequence[TaskPlan], options: list[str]
-) -> tuple[Store, list[str], list[str]]:
-    """The project with data and work in it, what is to be said of it, and the options ignored.
-
-    What cannot be done leaves the project as it was, or no file where there was none.
-    """
-    new = "://" not in args.db and not Path(args.db).exists()
-    store = open_store(args.db)
-    try:
-        with store.together() as whole_store:
-            if not args.data and progress(whole_store, whole_store.clock()).items:
-                return store, _of_ignored(args.db, options), options
-            return store, _fill(whole_store, args, read, asked), []
-    except BaseException:
-        store.close()
-        for end in ("", "-wal", "-shm") if new else ():
-            Path(args.db + end).unlink(missing_ok=True)
-        raise
+) -> tuple[list[str], list[str]]:
+    """Bring data and work into the project; what is to be said of it, and the options ignored."""
+    with all_or_nothing(args.db) as store:
+        if not args.data and progress(store, store.clock()).items:
+            return _of_ignored(args.db, options), options
+        return _fill(store, args, read, asked), []
 
 
 def _of_ignored(db: str, options: list[str]) -> list[str]:
