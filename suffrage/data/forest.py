@@ -21,7 +21,7 @@ from suffrage.data.encode import Tree
 
 Layout = Literal["row", "forest", "plain"]
 PADDING = -1
-LONG_TREE = 64  # tokens on average; shorter ones are quicker several at a time, under one mask
+LONG_TREE = 128  # tokens on average; shorter ones are quicker several at a time, under one mask
 
 
 @dataclass(frozen=True)
