@@ -13,6 +13,7 @@ from suffrage.core.results import Estimate, RatersResult, write_result
 from suffrage.data.preferences import consensus
 from suffrage.data.read import collector_paused, read_groups, write_groups
 from suffrage.stats.coefficients import agreement_coefficients
+from suffrage.stats.consensus import rater_weights
 from suffrage.stats.raters import raters_result
 from suffrage.stats.votes import pair_votes
 
@@ -22,6 +23,13 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("feedback", help="groups with judgments (JSONL)")
     parser.add_argument("--out", help="write the figures here, for `suffrage report`")
     parser.add_argument("--consensus", help="write the groups with their consensus here")
+    parser.add_argument(
+        "--weights",
+        choices=("equal", "reliability"),
+        default="equal",
+        help="of the raters in the consensus: reliability is the log odds that they are right, by "
+        "the one-coin model; where raters truly disagree, it silences the minority",
+    )
     add_overwrite(parser)
     parser.add_argument("--seed", type=SEED, default=0, help="of the bootstrap")
     args = parse(parser, words)
@@ -39,7 +47,8 @@ def run(words: Sequence[str]) -> int:
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
-        write_groups(Path(args.consensus), [consensus(group) for group in groups])
+        weights = rater_weights(judgments) if args.weights == "reliability" else None
+        write_groups(Path(args.consensus), [consensus(group, weights) for group in groups])
     if args.json:
         print_json(result.to_json())
     else:

@@ -23,8 +23,8 @@ from suffrage.train.run import Finished, train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
 # Settings without a meaning where only prompts are read
-FOR_ANSWERS = ("support_ratio", "kl", "gradient_checkpointing")
-FOR_LANGUAGE = ("kl",)  # and where a reward is learned
+FOR_ANSWERS = ("support_ratio", "kl", "watch_kl", "gradient_checkpointing")
+FOR_LANGUAGE = ("kl", "watch_kl")  # and where a reward is learned
 FOR_REWARDS = ("heads",)  # where none is trained
 FOR_SAMPLERS = ("stop_reward", "stop_kl", "pretraining")  # where answers come from a file
 REWARD = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -194,14 +194,24 @@ class SoftPair(Record):
         return self
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class Preference(Record):
-    """The consensus over a group, in whichever views its judgments allow."""
+    """The consensus over a group, in whichever views its judgments allow.
+
+    A label is the share of the votes that find a completion desirable; true is 1 and false is 0.
+    `weight` is how much the prompt counts in training, `raters` how much each rater counted in the
+    consensus: 1 for those not named.
+    """
 
     pairs: tuple[SoftPair, ...] = ()
     ranks: tuple[float, ...] | None = None  # one a completion, 1 is best, equal means tied
     scores: tuple[float, ...] | None = None  # one a completion, higher is better
-    labels: tuple[bool | None, ...] | None = None  # one a completion: desirable, or unlabelled
+    labels: tuple[Share | None, ...] | None = None  # one a completion: desirable, or unlabelled
     demonstrations: tuple[int, ...] | None = None  # completions to imitate
+    weight: float = Field(default=1.0, ge=0)
+    raters: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
 
 class Group(Record):

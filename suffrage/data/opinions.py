@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
 from suffrage.core.records import GRADES, RATINGS, Group, Judgment, Preference, SoftPair
-from suffrage.data.views import preferred_first, refuse
-from suffrage.stats.votes import latest, pair_votes, scores_of
+from suffrage.data.views import as_scores, places, preferred_first, refuse, shares_beaten
+from suffrage.stats.votes import latest, opinions, pair_votes, scores_of
 
 Scale = Literal["rating", "grade"]
 LEVELS: dict[Scale, int] = {"rating": len(RATINGS), "grade": len(GRADES)}  # of each scale
@@ -20,6 +21,38 @@ class Rating:
     completion: int
     scale: Scale
     level: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a share of the raters make of the completions of a prompt; higher is better."""
+
+    worth: tuple[float, ...]
+    share: float = 1.0
+
+
+def as_rankings(group: Group, method: str = "this method") -> tuple[Ranking, ...]:
+    """Each rater's own ranking, where all of them compared all completions; else the consensus.
+
+    The group's preference is its consensus, and says how much each rater counts. Ratings or grades
+    are worth what they are where everybody gave such; else a completion is worth the share of the
+    others that it beats. Loses who said what. Errors as of `as_scores`.
+    """
+    preference = group.preference or Preference()
+    worth = as_scores(preference, method)
+    names = [completion.id for completion in group.completions[: len(worth)]]
+    said = [one for one in opinions(latest(group.judgments)) if one.scores]
+    if not said or any(set(one.scores) != set(names) for one in said):
+        return (Ranking(worth),)
+    kinds = {judgment.kind for judgment in latest(group.judgments)} - {"demonstration"}
+    rated = len(kinds) == 1 and kinds <= set(LEVELS)
+    cast: dict[tuple[float, ...], float] = defaultdict(float)
+    for one in said:
+        scores = tuple(one.scores[name] for name in names)
+        own = scores if rated else shares_beaten(places(scores))
+        cast[own] += preference.raters.get(one.rater, 1.0)
+    whole = sum(cast.values())
+    return tuple(Ranking(own, weight / whole) for own, weight in cast.items() if weight)
 
 
 def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:

@@ -1,8 +1,9 @@
 """From what raters said to what training reads: named conversions, each saying what it loses.
 
 `consensus` fills every view of a `Preference` that a group's judgments allow. Which rater counts
-how much is the caller's: `weights` maps raters to weights (those it leaves out count 1). To derive
-one view from another, for data that came without judgments, see `suffrage.data.views`.
+how much is the caller's: `weights` maps raters to weights (those it leaves out count 1), and the
+preference keeps them. To derive one view from another, for data that came without judgments, see
+`suffrage.data.views`.
 """
 
 from __future__ import annotations
@@ -65,12 +66,15 @@ _LABELS: dict[str, Callable[[Judgment], int]] = {  # a vote for desirable, again
 def consensus(group: Group, weights: Weights = None, criterion: str | None = None) -> Group:
     """The group with every view its judgments allow; without judgments, the group as it is.
 
-    `criterion` keeps the judgments by one criterion; None pools them all. A preference the group
-    had is replaced. Loses who said what, but the judgments stay in the group. Demonstrations become
-    completions that nobody has ranked: such a group has pairs, but neither ranks nor scores.
+    `criterion` keeps the judgments by one criterion; None pools them all. Without `weights`, raters
+    count as in the preference the group had, and so does the group; what else it said is replaced.
+    Loses who said what, but the judgments stay in the group. Demonstrations become completions that
+    nobody has ranked: such a group has pairs, but neither ranks nor scores.
     """
     if not group.judgments:
         return group
+    before = group.preference or Preference()
+    weights = before.raters if weights is None else weights
     kept = [judgment for judgment in group.judgments if criterion in (None, judgment.criterion)]
     judged = group.model_copy(update={"judgments": tuple(latest(kept)), "preference": None})
     judged = with_demonstrations(judged)
@@ -80,6 +84,8 @@ def consensus(group: Group, weights: Weights = None, criterion: str | None = Non
         scores=mean_scores(judged, weights),
         labels=labels(judged, weights),
         demonstrations=judged.preference.demonstrations if judged.preference else None,
+        weight=before.weight,
+        raters={j.rater: float(weights[j.rater]) for j in kept if j.rater in weights},
     )
     return judged.model_copy(update={"judgments": group.judgments, "preference": preference})
 
@@ -171,19 +177,22 @@ def _mean_of(kind: str, group: Group, weights: Weights) -> tuple[float, ...] | N
     return tuple(total[name] / cast[name] for name in names)
 
 
-def labels(group: Group, weights: Weights = None) -> tuple[bool | None, ...] | None:
-    """Desirable or not, by weighted majority; None where the votes are even or there are none.
+def labels(group: Group, weights: Weights = None) -> tuple[float | None, ...] | None:
+    """The weighted share of the votes that find a completion desirable; None where there are none.
 
-    Thumbs; grades A and B against C and D; ratings above and below 4; "both bad" counts against
-    both. Loses how sure the raters were. Without a single label the view is None.
+    Thumbs; grades A and B against C and D; ratings above and below 4 (4 itself is no vote); "both
+    bad" counts against both. Loses who and how many voted. Without a single label the view is None.
     """
-    votes: dict[str, float] = defaultdict(float)
+    desirable: dict[str, float] = defaultdict(float)
+    cast: dict[str, float] = defaultdict(float)
     for judgment in latest(group.judgments):
         vote = _LABELS[judgment.kind](judgment) if judgment.kind in _LABELS else 0
-        for name in judgment.completions:
-            votes[name] += vote * _weight(weights, judgment.rater)
-    sums = [votes[completion.id] for completion in group.completions]
-    found = tuple(None if total == 0 else total > 0 for total in sums)
+        for name in judgment.completions if vote else ():
+            weight = _weight(weights, judgment.rater)
+            cast[name] += weight
+            desirable[name] += weight * (vote > 0)
+    names = [completion.id for completion in group.completions]
+    found = tuple(desirable[name] / cast[name] if cast[name] else None for name in names)
     return found if any(label is not None for label in found) else None
 
 
@@ -218,5 +227,5 @@ def _written(group: Group) -> Iterator[Completion]:
             yield Completion(id=name, prompt_id=group.prompt.id, text=text, source=source)
 
 
-def _padded(found: tuple[bool | None, ...] | None, more: int) -> tuple[bool | None, ...] | None:
+def _padded(found: tuple[float | None, ...] | None, more: int) -> tuple[float | None, ...] | None:
     return None if found is None else (*found, *[None] * more)

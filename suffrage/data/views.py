@@ -28,12 +28,13 @@ def preferred_first(low: int, high: int, for_low: float, weight: float = 1.0) ->
 def as_pairs(preference: Preference, method: str = "this method") -> tuple[SoftPair, ...]:
     """Pairs with a weight; else every two completions that ranks, scores or labels tell apart.
 
-    Loses how far apart two scores or ranks are; completions that tie give no pair. Labels give
-    pairs only in a group that has both desirable and undesirable completions.
+    Loses how far apart two scores or ranks are, and by how many a completion was found desirable;
+    completions that tie give no pair. Labels give pairs only in a group that has both desirable and
+    undesirable completions.
     """
     if preference.pairs:
         return tuple(pair for pair in preference.pairs if pair.weight)
-    both_labels = {True, False} <= set(preference.labels or ())
+    both_labels = {GOOD, BAD} <= set(_sides(preference).values())
     if preference.ranks is None and preference.scores is None and not both_labels:
         refuse(preference, "pairs", method)
     worth = _worth(preference)
@@ -79,12 +80,16 @@ def as_scores(preference: Preference, method: str = "this method") -> tuple[floa
     """
     if preference.scores is not None:
         return preference.scores
-    ranks = as_ranking(preference, method)
+    return shares_beaten(as_ranking(preference, method))
+
+
+def shares_beaten(ranks: Sequence[float]) -> tuple[float, ...]:
+    """The share of the other completions that each one beats, a tie being half."""
     return tuple((len(ranks) - rank) / max(len(ranks) - 1, 1) for rank in ranks)
 
 
-def as_labels(preference: Preference, method: str = "this method") -> tuple[tuple[int, bool], ...]:
-    """(completion, desirable) for each labelled one; else winners and losers.
+def as_labels(preference: Preference, method: str = "this method") -> tuple[tuple[int, float], ...]:
+    """(completion, share that finds it desirable) for each labelled one; else winners and losers.
 
     From pairs, ranks or scores, a completion above the middle of its group is desirable and one
     below is not: better than its rivals is taken for good, which it need not be.
@@ -95,7 +100,7 @@ def as_labels(preference: Preference, method: str = "this method") -> tuple[tupl
     if not any((preference.pairs, preference.ranks, preference.scores)):
         refuse(preference, "labels or comparisons", method)
     wins = _worth_by_pairs(as_pairs(preference, method))
-    return tuple((place, share > 0) for place, share in sorted(wins.items()) if share != 0)
+    return tuple((place, float(lead > 0)) for place, lead in sorted(wins.items()) if lead != 0)
 
 
 GOOD, MIDDLING, BAD = 1.0, 0.5, 0.0
@@ -120,12 +125,21 @@ def as_qualities(
     if preference.labels is None and not whole and not preference.pairs:
         refuse(preference, "labels, scores or comparisons", method)
     if preference.labels is not None or not whole:
-        labelled = as_labels(preference, method)
-        return tuple((place, GOOD if good else BAD) for place, good in labelled)
+        return tuple((place, _side(share)) for place, share in as_labels(preference, method))
     ranks = as_ranking(preference, method)
     if len(set(ranks)) < 2:
         return ()
-    return tuple(enumerate(_third((len(ranks) - rank) / (len(ranks) - 1)) for rank in ranks))
+    return tuple(enumerate(_third(share) for share in shares_beaten(ranks)))
+
+
+def _side(share: float) -> float:
+    return GOOD if share > 0.5 else BAD if share < 0.5 else MIDDLING
+
+
+def _sides(preference: Preference) -> dict[int, float]:
+    """On which side of the middle each labelled completion is."""
+    found = enumerate(preference.labels or ())
+    return {place: _side(share) for place, share in found if share is not None}
 
 
 def _third(share: float) -> float:
@@ -141,7 +155,7 @@ def as_demonstrations(preference: Preference, method: str = "this method") -> tu
     if preference.demonstrations:
         return preference.demonstrations
     if preference.labels is not None:
-        return tuple(place for place, good in as_labels(preference) if good)
+        return tuple(place for place, side in _sides(preference).items() if side == GOOD)
     if not any((preference.pairs, preference.ranks, preference.scores)):
         refuse(preference, "demonstrations", method)
     worth = _worth(preference) or _worth_by_pairs(preference.pairs)
@@ -172,8 +186,7 @@ def _worth(preference: Preference) -> dict[int, float]:
         return dict(enumerate(preference.scores))
     if preference.ranks is not None:
         return {place: -rank for place, rank in enumerate(preference.ranks)}
-    found = enumerate(preference.labels or ())
-    return {place: float(label) for place, label in found if label is not None}
+    return _sides(preference)
 
 
 def _worth_by_pairs(pairs: Sequence[SoftPair]) -> dict[int, float]:

@@ -42,14 +42,14 @@ def reward_loss(
 
 
 def group_weights(weight_P: Tensor, group_P: Tensor) -> Tensor:
-    """Scale the pairs' weights so that each group's add up to 1: the mean over C(K, 2) pairs.
+    """The pairs' weights over the number of their group's pairs: the mean over C(K, 2) pairs.
 
     group_P: (P,) the group each pair belongs to, 0, 1, ... Without this, a prompt with 9
     completions would count 36 times as much as one with 2 (2203.02155, section 3.5).
     """
     count = int(group_P.max()) + 1 if group_P.numel() else 0
-    total_G = weight_P.new_zeros(count).index_add(0, group_P, weight_P)
-    return weight_P / total_G[group_P].clamp(min=torch.finfo(weight_P.dtype).tiny)
+    pairs_G = weight_P.new_zeros(count).index_add(0, group_P, torch.ones_like(weight_P))
+    return weight_P / pairs_G[group_P]
 
 
 def plackett_luce_reward_loss(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from suffrage.core.progress import say
+from suffrage.objectives.labels import balanced_weights
 from suffrage.objectives.objective import Objective
+from suffrage.train.examples import Example
 from suffrage.train.optimiser import Metrics
 
 Rows = Sequence[Metrics]
@@ -77,6 +80,23 @@ def _learned_by_heart(rows: Rows) -> str:
         f"the held-out loss was lowest at step {best['step']:g} ({best['eval/loss']:.3f}) and "
         f"ended at {held_out[-1]:.3f}, so the later steps learned the training rows by heart; "
         "--patience 1 keeps the best weights"
+    )
+
+
+def unbalanced(row: Objective, options: Mapping[str, Any], examples: Sequence[Example]) -> str:
+    """Labels of one kind that outweigh the other (2402.01306, on hyperparameters)."""
+    if row.name != "kto" or {options["desirable_weight"], options["undesirable_weight"]} != {1.0}:
+        return ""
+    desirable = sum(e.weight * share for e in examples for share in e.labels)
+    undesirable = sum(e.weight * (1 - share) for e in examples for share in e.labels)
+    weights = balanced_weights(desirable, undesirable)
+    if weights == (1.0, 1.0):
+        return ""
+    option, weight = max(zip(("--desirable-weight", "--undesirable-weight"), weights, strict=True),
+                         key=lambda one: one[1])  # fmt: skip
+    return (
+        f"{desirable:.4g} labels say desirable and {undesirable:.4g} undesirable, so one kind is "
+        f"heard more than the other; {option} {weight:.3g} evens them out"
     )
 
 

@@ -14,7 +14,7 @@ from suffrage.core.records import Group, SoftPair
 from suffrage.data.chains import chain_tree
 from suffrage.data.conditioning import ASKED_AFTER, classed, compared
 from suffrage.data.encode import Branch, Encoder, Tree
-from suffrage.data.opinions import Rating
+from suffrage.data.opinions import Ranking, Rating
 from suffrage.data.preferences import consensus
 from suffrage.objectives.objective import Objective
 from suffrage.train.heads import Heads
@@ -29,17 +29,25 @@ class Example:
     tree: Tree
     pairs: tuple[SoftPair, ...] = ()  # indices into the tree's branches; the preferred one first
     worth: tuple[float, ...] = ()  # of each branch, higher is better
-    labels: tuple[bool, ...] = ()  # of each branch that answers this prompt: desirable or not
+    rankings: tuple[Ranking, ...] = ()  # of the branches, by raters; `worth` is the consensus
+    labels: tuple[float, ...] = ()  # of each branch that answers this prompt: desirable to whom
     ratings: tuple[Rating, ...] = ()  # of branches
     raters: tuple[str, ...] = ()  # whose votes the pairs are, where each pair is one rater's
     head: int = 0  # of a model with several, the one that all this is about
     parts: tuple[Part, ...] = ()  # for several heads: one each, and nothing in the fields above
     reference_B: Tensor | None = None  # the reference's log-probability of each branch
+    weight: float = 1.0  # how much all this counts
 
     @property
     def lengths(self) -> list[int]:
         """Scored tokens of each branch."""
         return [len(branch.scored) for branch in self.tree.branches]
+
+    @property
+    def counts(self) -> float:
+        """What the example counts in a mean over prompts: 1, unless it or its pairs have weights"""
+        pairs = [pair.weight for pair in self.pairs]
+        return self.weight * (sum(pairs) / len(pairs) if pairs else 1.0)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ def _example(
     view = used_by(row, group, groups)
     if not view.completions:
         return _EMPTY.get(row.view, "all completions tie")
+    if not view.weight:
+        return "their weight is 0"
     told = row.view in ASKED_AFTER
     made = _told(group, encoder, view, seed) if told else _example_of(group, encoder, view)
     return made or f"longer than {encoder.context} tokens"
@@ -110,7 +120,7 @@ def _for_heads(
     """The group on one tree for all heads, each told what its own judgments say."""
     own = ((head, judged) for head, judged in enumerate(heads.split(group)) if judged.judgments)
     views = {head: used_by(row, consensus(j), heads.judged(groups, head)) for head, j in own}
-    views = {head: view for head, view in views.items() if view.completions}
+    views = {head: view for head, view in views.items() if view.completions and view.weight}
     if not views:
         return "no head has a judgment to learn from"
     used = tuple(sorted({i for view in views.values() for i in view.completions}))
@@ -137,14 +147,26 @@ def _with_view(prompt_id: str, tree: Tree, view: Used) -> Example:
     place = {index: branch for branch, index in enumerate(view.completions)}
     pairs = tuple(_oriented(pair, place) for pair in view.pairs)
     ratings = tuple(replace(one, completion=place[one.completion]) for one in view.ratings)
-    return Example(prompt_id, tree, pairs, view.worth, view.labels, ratings, view.raters)
+    return Example(
+        prompt_id,
+        tree,
+        pairs=pairs,
+        worth=view.worth,
+        rankings=view.rankings,
+        labels=view.labels,
+        ratings=ratings,
+        raters=view.raters,
+        weight=view.weight,
+    )
 
 
 def _told(group: Group, encoder: Encoder, view: Used, seed: int) -> Example | None:
     """A branch for each pair with both its answers, or for each answer, after what it is told."""
     pairs = compared(group.prompt, view.pairs, seed)
     tree = chain_tree(encoder, group, pairs or classed(view.completions, view.worth))
-    return None if tree is None else Example(group.prompt.id, tree, worth=view.worth)
+    if tree is None:
+        return None
+    return Example(group.prompt.id, tree, worth=view.worth, weight=view.weight)
 
 
 def _with_strangers(examples: list[Example], context: int) -> list[Example]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.files import read_json
-from suffrage.core.records import Group, Judgment
+from suffrage.core.records import Group, Judgment, Preference
 from suffrage.stats.votes import latest
 
 ONE, RATERS = "one", "raters"
@@ -38,13 +38,13 @@ class Heads:
     alike: bool = False
 
     def split(self, group: Group) -> list[Group]:
-        """For each head the group with the judgments that are for it, and without a consensus."""
+        """For each head the group with the judgments that are for it, still without consensus."""
         judgments = latest(group.judgments)
         return [
             group.model_copy(
                 update={
                     "judgments": tuple(j for j in judgments if self.of(j) == name),
-                    "preference": None,
+                    "preference": _counted(group.preference),
                 }
             )
             for name in self.names
@@ -54,6 +54,13 @@ class Heads:
         """What the groups hold for one head, those left out that hold nothing."""
         own = (self.split(group)[head] for group in groups)
         return (group for group in own if group.judgments)
+
+
+def _counted(preference: Preference | None) -> Preference | None:
+    """Of a preference, how much the prompt and its raters count."""
+    if preference is None:
+        return None
+    return Preference(weight=preference.weight, raters=preference.raters)
 
 
 def find_heads(setting: str, groups: Sequence[Group]) -> Heads | None:

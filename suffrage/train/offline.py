@@ -47,7 +47,7 @@ class Method:
     count: Count
     whole_batch: bool
     packing: Packing
-    kl: float = 0.0  # with it, the figures are two a branch: see `figures_with_kl`
+    kl: float | None = None  # its weight; then the figures are two a branch: `figures_with_kl`
 
 
 def shared_out(method: Method, optimiser: Optimiser) -> Method:
@@ -117,7 +117,7 @@ def language_method(
         count_of(row),
         row.whole_batch,
         packing_of(policy, tokens),
-        anchor.weight if anchor else 0.0,
+        anchor.weight if anchor else None,
     )
 
 
@@ -192,7 +192,7 @@ def loss_sums(
 
     Figures go into `sums`, which likewise add up.
     """
-    if method.kl:
+    if method.kl is not None:
         weight = method.kl * method.count(batch) / count_tokens(batch)
         method = replace(method, terms=terms_with_kl(method.terms, weight))
     parts = method.packing.parts(batch, processes)

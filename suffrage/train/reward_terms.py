@@ -26,7 +26,7 @@ from suffrage.train.terms import Terms, index_pairs, index_rankings, starts_of
 
 
 def reward_terms(row: Objective, options: dict[str, Any], beside: Beside | None = None) -> Terms:
-    """What follows the forward of a reward model; each group counts as one, for each head.
+    """What follows the forward of a reward model; each group counts as one, or as its weight says.
 
     `beside` are the figures that some objectives learn beside the model.
     """
@@ -70,7 +70,8 @@ def _reward_labels(
     function: Any, options: dict[str, Any], examples: Sequence[Example], score_B: Tensor
 ) -> tuple[Tensor, Sums]:
     label_B = torch.tensor([float(x) for e in examples for x in e.labels], device=score_B.device)
-    weight_B = torch.tensor([1 / len(e.labels) for e in examples for _ in e.labels]).to(score_B)
+    shares = [e.weight / len(e.labels) for e in examples for _ in e.labels]
+    weight_B = torch.tensor(shares).to(score_B)
     right_B = ((score_B > 0) == (label_B > 0.5)).float()
     return (function(score_B, label_B, **options) * weight_B).sum(), {
         "accuracy": weighted(right_B, weight_B),
@@ -81,10 +82,11 @@ def _reward_labels(
 def _reward_rankings(
     function: Any, options: dict[str, Any], examples: Sequence[Example], score_B: Tensor
 ) -> tuple[Tensor, Sums]:
-    place_GK, worth_GK, mask_GK = index_rankings(examples, score_B.device)
-    score_GK = score_B[place_GK]
-    return function(score_GK, worth_GK, mask_GK, **options).sum(), {
-        "accuracy": ranked(score_GK, worth_GK, mask_GK),
+    index = index_rankings(examples, score_B.device)
+    score_GK = score_B[index.place_GK]
+    loss_G = function(score_GK, index.worth_GK, index.mask_GK, **options)
+    return (loss_G * index.weight_G).sum(), {
+        "accuracy": ranked(score_GK, index.worth_GK, index.consensus_GK),
         "reward": (float(score_B.detach().sum()), len(score_B)),
     }
 
@@ -99,7 +101,7 @@ def _ratings(
     rows: dict[tuple[Scale, int], list[tuple[int, int, float]]] = defaultdict(list)
     for example, start in zip(examples, starts_of(examples), strict=True):
         for one in example.ratings:
-            row = (start + one.completion, one.level, 1 / len(example.ratings))
+            row = (start + one.completion, one.level, example.weight / len(example.ratings))
             rows[one.scale, example.head].append(row)
     losses, right = [], []
     for (scale, head), given in rows.items():

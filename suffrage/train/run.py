@@ -25,7 +25,7 @@ from suffrage.models.scalar_head import ScalarModel
 from suffrage.models.seed import set_seed
 from suffrage.objectives.objective import Objective
 from suffrage.objectives.table import objective
-from suffrage.train.advice import LiveAdvice, advice, offline_checks
+from suffrage.train.advice import LiveAdvice, advice, offline_checks, unbalanced
 from suffrage.train.beside import RATE, Beside, Reliabilities, centre, make_beside
 from suffrage.train.card import write_card
 from suffrage.train.examples import Batches
@@ -88,9 +88,9 @@ def train_offline(settings: TrainSettings, out: Path) -> Finished:
     data = read_data(settings, models.trained, row, heads)
     with computing_in(settings.precision, models.trained.device):
         metrics = train_models(settings, options, models, data, run, heads)
-    found = (heads.note,) if heads and heads.note else ()
-    notes = (*data.notes, *found, *forgotten(settings), *advice(offline_checks(row), run.metrics))
-    return Finished(out, metrics, notes)
+    found = (heads.note if heads else "", unbalanced(row, options, data.training))
+    said = (*forgotten(settings), *advice(offline_checks(row), run.metrics))
+    return Finished(out, metrics, (*data.notes, *filter(None, found), *said))
 
 
 def forgotten(settings: TrainSettings) -> tuple[str, ...]:
@@ -154,7 +154,8 @@ def train_models(
     alike = heads is not None and heads.alike
     method = shared_out(_personal(made, models, data) if alike else made, optimiser)
     step = OfflineStep(data.training, batches, method, optimiser)
-    evaluate = (lambda: step.evaluate(data.held_out)) if data.held_out else None
+    judging = _watching(step, row, options, models) if models.watched else step
+    evaluate = (lambda: judging.evaluate(data.held_out)) if data.held_out else None
     run = replace(run, resolved=resolved(settings, models.given, models.trained, optimiser))
     with tracking(settings.track if optimiser.processes.main else "none", run) as watch:
         watchers = (watch, LiveAdvice(offline_checks(row)))
@@ -167,6 +168,18 @@ def train_models(
         _write_raters(run, beside, heads)
     finish(run, settings, models.trained, metrics, method.branches)
     return metrics
+
+
+def _watching(
+    step: OfflineStep, row: Objective, options: dict[str, Any], models: Models
+) -> OfflineStep:
+    """The step as it evaluates where the KL is shown too; shared weights are never whole for it."""
+    if step.processes.sharded:
+        return step
+    tokens = step.method.packing.tokens
+    return replace(
+        step, method=language_method(row, options, models.trained, tokens, models.watched)
+    )
 
 
 def _centre(scalar: ScalarModel, step: OfflineStep, beside: Beside | None) -> None:

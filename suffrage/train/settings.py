@@ -76,6 +76,11 @@ class TrainSettings(BaseModel):
         ge=0,
         description="weight of the KL divergence per token from the model as given, in the loss",
     )
+    watch_kl: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="log that divergence on held-out rows; auto: where it takes no copy of the "
+        "weights, with an adapter",
+    )
     data_size: int | None = Field(None, ge=1, description="use the first n rows")
     support_ratio: float | None = Field(
         None,

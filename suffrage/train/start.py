@@ -27,6 +27,7 @@ class Models:
     trained: LanguageModel
     scalar: ScalarModel | None
     anchor: Anchor | None
+    watched: Anchor | None  # the same, of no weight, where the distance is only to be seen
 
 
 def device_of(name: str) -> torch.device:
@@ -66,7 +67,19 @@ def models_of(settings: TrainSettings, row: Objective, heads: Heads | None) -> M
     if settings.gradient_checkpointing == "on":
         trained = _computed_again(trained)
     anchor = _anchor(settings.kl, given, trained) if settings.kl else None
-    return Models(given, trained, None if scalar is None else ScalarModel(trained), anchor)
+    watched = _anchor(0.0, given, trained) if _watches(settings, row, given, trained) else None
+    reward = None if scalar is None else ScalarModel(trained)
+    return Models(given, trained, reward, anchor, watched)
+
+
+def _watches(
+    settings: TrainSettings, row: Objective, given: LanguageModel, trained: LanguageModel
+) -> bool:
+    """Whether held-out rows are to show the KL, where the loss does not hold it already."""
+    if row.learns == "reward" or settings.kl:
+        return False
+    free = trained.model is not given.model
+    return settings.watch_kl == "on" or (settings.watch_kl == "auto" and free)
 
 
 def _computed_again(trained: LanguageModel) -> LanguageModel:

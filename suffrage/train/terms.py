@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suffrage.data.opinions import Ranking
 from suffrage.data.views import BAD, GOOD
 from suffrage.objectives.answers import Answers
 from suffrage.objectives.objective import Objective
@@ -45,7 +46,7 @@ def index_pairs(examples: Sequence[Example], device: torch.device) -> PairIndex:
             start + pair.first,
             start + pair.second,
             pair.probability,
-            pair.weight,
+            pair.weight * example.weight,
             1.0 if pair.strength is None else pair.strength,
             number,
         )
@@ -74,6 +75,12 @@ def answers(examples: Sequence[Example], logp_B: Tensor) -> Answers:
     return Answers(logp_B, reference_B, torch.tensor(lengths, device=logp_B.device))
 
 
+def weights(examples: Sequence[Example], like_B: Tensor) -> Tensor:
+    """(B,): how much each branch's group counts."""
+    found = [example.weight for example in examples for _ in example.tree.branches]
+    return torch.tensor(found, dtype=like_B.dtype, device=like_B.device)
+
+
 # ------------------------------------------------------------- a language model's objectives
 
 
@@ -86,7 +93,7 @@ def language_terms(row: Objective, options: dict[str, Any]) -> Terms:
 def _demonstrations(
     function: Any, options: dict[str, Any], examples: Sequence[Example], found: Answers
 ) -> tuple[Tensor, Sums]:
-    return function(found, **options).sum(), {}
+    return (function(found, **options) * weights(examples, found.logp)).sum(), {}
 
 
 def _pairs(
@@ -115,11 +122,13 @@ def _labels(
     label_B = torch.tensor([float(x) for e in examples for x in e.labels], device=device)
     others = (found.at(strangers),) if len(strangers) else ()
     loss_B, reward_B = function(found.at(own), label_B, *others, **options)
-    return loss_B.sum(), {
-        "chosen_reward": weighted(reward_B, label_B),
-        "rejected_reward": weighted(reward_B, 1 - label_B),
-        "chosen_logp": weighted(found.at(own).mean, label_B),
-        "rejected_logp": weighted(found.at(own).mean, 1 - label_B),
+    weight_B = weights(examples, found.logp)[own]
+    for_B, against_B = weight_B * label_B, weight_B * (1 - label_B)
+    return (loss_B * weight_B).sum(), {
+        "chosen_reward": weighted(reward_B, for_B),
+        "rejected_reward": weighted(reward_B, against_B),
+        "chosen_logp": weighted(found.at(own).mean, for_B),
+        "rejected_logp": weighted(found.at(own).mean, against_B),
     }
 
 
@@ -139,39 +148,65 @@ def _own_and_strangers(examples: Sequence[Example], device: torch.device) -> tup
 def _rankings(
     function: Any, options: dict[str, Any], examples: Sequence[Example], found: Answers
 ) -> tuple[Tensor, Sums]:
-    place_GK, worth_GK, mask_GK = index_rankings(examples, found.logp.device)
-    padded = found.at(place_GK)
-    terms = function(padded, worth_GK, mask_GK, **options)
+    index = index_rankings(examples, found.logp.device)
+    padded = found.at(index.place_GK)
+    terms = function(padded, index.worth_GK, index.mask_GK, **options)
     loss_G, reward_GK = terms if isinstance(terms, GroupTerms) else (terms, padded.mean)
-    return loss_G.sum(), {
-        "accuracy": ranked(reward_GK.detach(), worth_GK, mask_GK),
-        "chosen_logp": of_best(padded.mean, worth_GK, mask_GK),
+    return (loss_G * index.weight_G).sum(), {
+        "accuracy": ranked(reward_GK.detach(), index.worth_GK, index.consensus_GK),
+        "chosen_logp": of_best(padded.mean, index.worth_GK, index.consensus_GK),
     }
 
 
-def index_rankings(
-    examples: Sequence[Example], device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(G, K) places of the branches, their worth, and a mask that is 1 on real ones."""
-    width = max(len(example.worth) for example in examples)
-    rows = zip(examples, starts_of(examples), strict=True)
-    place = [[start + (k if k < len(e.worth) else 0) for k in range(width)] for e, start in rows]
-    worth = [[*e.worth, *[0.0] * (width - len(e.worth))] for e in examples]
-    mask = [[float(k < len(e.worth)) for k in range(width)] for e in examples]
-    return (
-        torch.tensor(place, dtype=torch.long, device=device),
-        torch.tensor(worth, dtype=torch.float32, device=device),
-        torch.tensor(mask, dtype=torch.float32, device=device),
+@dataclass(frozen=True)
+class RankingIndex:
+    """The rankings of several examples as tensors, all of one example weighing what it weighs."""
+
+    place_GK: Tensor
+    worth_GK: Tensor
+    mask_GK: Tensor  # 1 on real completions
+    consensus_GK: Tensor  # the same, and 0 on rankings that are not what the raters say together
+    weight_G: Tensor
+
+
+def index_rankings(examples: Sequence[Example], device: torch.device) -> RankingIndex:
+    """The examples' rankings, padded to one width, their branches laid end to end."""
+    rows = [
+        (start, one.worth, one.share * example.weight, float(number == 0))
+        for example, start in zip(examples, starts_of(examples), strict=True)
+        for number, one in enumerate(_rankings_of(example))
+    ]
+    width = max(len(worth) for _, worth, *_ in rows)
+    place = [[start + (k if k < len(w) else 0) for k in range(width)] for start, w, *_ in rows]
+    worth = [[*w, *[0.0] * (width - len(w))] for _, w, *_ in rows]
+    mask = [[float(k < len(w)) for k in range(width)] for _, w, *_ in rows]
+    weight, consensus = ([row[column] for row in rows] for column in (2, 3))
+
+    def tensor(values: Sequence[object]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=device)
+
+    mask_GK = tensor(mask)
+    consensus_GK = mask_GK * tensor(consensus)[:, None]
+    return RankingIndex(
+        torch.tensor(place, device=device), tensor(worth), mask_GK, consensus_GK, tensor(weight)
     )
+
+
+def _rankings_of(example: Example) -> tuple[Ranking, ...]:
+    """The consensus first: the one ranking there is, or for the figures only."""
+    if len(example.rankings) == 1:
+        return example.rankings
+    return (Ranking(example.worth, float(not example.rankings)), *example.rankings)
 
 
 def _classes(
     function: Any, options: dict[str, Any], examples: Sequence[Example], found: Answers
 ) -> tuple[Tensor, Sums]:
     quality_B = torch.tensor([q for e in examples for q in e.worth], device=found.logp.device)
-    return function(found, quality_B, **options).sum(), {
-        "chosen_logp": weighted(found.mean, (quality_B == GOOD).float()),
-        "rejected_logp": weighted(found.mean, (quality_B == BAD).float()),
+    weight_B = weights(examples, found.logp)
+    return (function(found, quality_B, **options) * weight_B).sum(), {
+        "chosen_logp": weighted(found.mean, weight_B * (quality_B == GOOD)),
+        "rejected_logp": weighted(found.mean, weight_B * (quality_B == BAD)),
     }
 
 
@@ -197,23 +232,29 @@ def count_tokens(examples: Sequence[Example]) -> float:
     return float(sum(example.tree.scored for example in examples))
 
 
+def count_demonstrations(examples: Sequence[Example]) -> float:
+    """Tokens, since a mean over these is what is imitated."""
+    return float(sum(example.weight * example.tree.scored for example in examples))
+
+
 def count_pairs(examples: Sequence[Example]) -> float:
-    return float(sum(pair.weight for example in examples for pair in example.pairs))
+    return float(sum(e.weight * pair.weight for e in examples for pair in e.pairs))
 
 
 def count_labels(examples: Sequence[Example]) -> float:
-    return float(sum(len(example.labels) for example in examples))
+    return float(sum(example.weight * len(example.labels) for example in examples))
 
 
 def count_groups(examples: Sequence[Example]) -> float:
     """A group counts once, or once for each head that it has something to say to."""
-    return float(sum(len(example.parts) or 1 for example in examples))
+    told = ([part.example for part in example.parts] or [example] for example in examples)
+    return float(sum(example.counts for own in told for example in own))
 
 
 _COUNTS: dict[str, Count] = {
-    "demonstrations": count_tokens,
-    "comparisons": count_tokens,
-    "classes": count_tokens,
+    "demonstrations": count_demonstrations,
+    "comparisons": count_demonstrations,
+    "classes": count_demonstrations,
     "pairs": count_pairs,
     "labels": count_labels,
     "rankings": count_groups,

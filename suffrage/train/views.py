@@ -8,11 +8,11 @@ appears in the sentence by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suffrage.core.errors import PromptError
 from suffrage.core.records import Group, Preference, SoftPair
-from suffrage.data.opinions import Rating, as_ratings, as_votes
+from suffrage.data.opinions import Ranking, Rating, as_rankings, as_ratings, as_votes
 from suffrage.data.preferences import consensus, scale_of
 from suffrage.data.views import (
     ViewError,
@@ -35,9 +35,11 @@ class Used:
     completions: tuple[int, ...]  # places in the group
     pairs: tuple[SoftPair, ...] = ()  # of places in the group
     worth: tuple[float, ...] = ()
-    labels: tuple[bool, ...] = ()
+    rankings: tuple[Ranking, ...] = ()  # by the raters, where `worth` is the consensus
+    labels: tuple[float, ...] = ()
     ratings: tuple[Rating, ...] = ()  # of places in the group
     raters: tuple[str, ...] = ()  # whose votes the pairs are
+    weight: float = 1.0  # how much the group counts
 
 
 def _demonstrations(group: Group, method: str) -> Used:
@@ -51,13 +53,14 @@ def _pairs(group: Group, method: str) -> Used:
 
 def _rankings(group: Group, method: str) -> Used:
     worth = as_scores(_preference(group), method)
-    differ = len(set(worth)) > 1
-    return Used(tuple(range(len(worth))) if differ else (), worth=worth)
+    rankings = as_rankings(group, method)
+    differ = any(len(set(one.worth)) > 1 for one in rankings)
+    return Used(tuple(range(len(worth))) if differ else (), worth=worth, rankings=rankings)
 
 
 def _labels(group: Group, method: str) -> Used:
     labelled = as_labels(_preference(group), method)
-    return Used(tuple(i for i, _ in labelled), labels=tuple(good for _, good in labelled))
+    return Used(tuple(i for i, _ in labelled), labels=tuple(share for _, share in labelled))
 
 
 def _comparisons(group: Group, method: str) -> Used:
@@ -112,7 +115,7 @@ def used_by(row: Objective, group: Group, groups: Iterable[Group]) -> Used:
     all of `groups` can feed.
     """
     try:
-        return VIEWS[row.view](group, row.name)
+        return replace(VIEWS[row.view](group, row.name), weight=_preference(group).weight)
     except ViewError as error:
         others = _in_words(_names(row, group, (consensus(other) for other in groups)))
         raise PromptError(

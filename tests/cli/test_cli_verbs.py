@@ -13,6 +13,7 @@ from suffrage.cli.arguments import DEVICES
 from suffrage.cli.train import FOR_ANSWERS, FOR_SAMPLERS
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.encode import Encoder
+from suffrage.data.preferences import consensus
 from suffrage.data.read import read_groups, write_groups
 from suffrage.models import language_model
 from suffrage.models.endpoint import Answer
@@ -157,6 +158,16 @@ def test_agree_tells_writes_and_is_not_driven_by_a_raters_name(suffrage, home):
     assert suffrage("report raters.json --out page.html").status == 0
 
 
+def test_a_weighted_consensus_reaches_training_as_it_is(suffrage, home):
+    feedback(home / "f.jsonl", ["ann", "bob", "cid", "turned round"])
+    words = "agree f.jsonl --consensus c.jsonl --weights reliability"
+    assert suffrage(words).status == 0
+    groups, _ = read_groups(home / "c.jsonl")
+    assert [pair.probability for group in groups for pair in group.preference.pairs] == [1.0] * 3
+    assert groups[0].preference.raters["turned round"] == 0
+    assert [consensus(group) for group in groups] == groups  # what training makes of it
+
+
 def test_agree_says_once_why_a_figure_is_undefined(suffrage, home):
     feedback(home / "ties.jsonl", ["ann", "bob", "小明"], last="tie", others="tie")
     out = suffrage("agree ties.jsonl").out
@@ -258,7 +269,7 @@ def test_help_explains_every_option(suffrage, capsys, method):
         assert f"--{name.replace('_', '-')} {value} {meaning} (default: {default})" in words
     skipped = FOR_ANSWERS if row.view == "prompts" else FOR_SAMPLERS
     skipped += () if method == "ppo" or "pretraining" in skipped else ("pretraining",)
-    skipped += ("kl",) if row.learns == "reward" else ("heads",)
+    skipped += ("kl", "watch_kl") if row.learns == "reward" else ("heads",)
     for name, field in TrainSettings.model_fields.items():
         if field.description:
             assert (field.description in words) is (name not in skipped)

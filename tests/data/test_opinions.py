@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from suffrage.core.records import Completion, Group, Judgment, Preference, Prompt, SoftPair
-from suffrage.data.opinions import Rating, as_ratings, as_votes
+from suffrage.data.opinions import Ranking, Rating, as_rankings, as_ratings, as_votes
+from suffrage.data.preferences import consensus
 from suffrage.data.views import ViewError
 
 COMPLETIONS = tuple(Completion(id=name, prompt_id="p", text=name) for name in ("x", "y", "z"))
@@ -40,6 +41,40 @@ def test_each_rating_stands_for_itself_and_grades_are_a_scale_of_their_own():
         Rating(0, "grade", 4),
         Rating(2, "grade", 1),
     )
+
+
+def test_each_raters_own_ranking_counts_as_the_rater_does():
+    names = ("x", "y", "z")
+    said = [
+        ("Ann", "ranking", (("x",), ("y", "z")), names),
+        ("Bob", "ranking", (("x",), ("y", "z")), names),
+        ("Cid", "ranking", (("z",), ("y",), ("x",)), names),
+    ]
+    group = consensus(judged(*said, preference=Preference(raters={"Bob": 0.2})))
+    first, second = as_rankings(group)
+    assert first == Ranking((1.0, 0.25, 0.25), pytest.approx(1.2 / 2.2))
+    assert second == Ranking((0.0, 0.5, 1.0), pytest.approx(1 / 2.2))
+
+
+def test_ratings_of_all_completions_rank_them_by_their_distances():
+    rated = [(who, "rating", level, (name,)) for who, levels in (("Ann", (7, 2, 3)),
+             ("Bob", (1, 5, 5))) for name, level in zip("xyz", levels, strict=True)]  # fmt: skip
+    assert as_rankings(consensus(judged(*rated))) == (
+        Ranking((7.0, 2.0, 3.0), 0.5),
+        Ranking((1.0, 5.0, 5.0), 0.5),
+    )
+    mixed = [*rated, ("Cid", "ranking", (("y",), ("x",), ("z",)), ("x", "y", "z"))]
+    worths = [one.worth for one in as_rankings(consensus(judged(*mixed)))]
+    assert worths == [(1.0, 0.0, 0.5), (0.0, 0.75, 0.75), (0.5, 1.0, 0.0)]
+
+
+def test_where_somebody_compared_only_some_there_is_the_consensus_alone():
+    whole = ("Ann", "ranking", (("x",), ("y",), ("z",)), ("x", "y", "z"))
+    group = consensus(judged(whole, ("Bob", "pair", "a", ("x", "y"))))
+    assert as_rankings(group) == (Ranking((1.0, 0.5, 0.0)),)
+    scores = Group(prompt=group.prompt, completions=COMPLETIONS,
+                   preference=Preference(scores=(3, 1, 2)))  # fmt: skip
+    assert as_rankings(scores) == (Ranking((3.0, 1.0, 2.0)),)
 
 
 def test_a_raters_last_word_on_a_completion_counts():

@@ -147,7 +147,15 @@ def test_scores_are_mean_ratings_else_mean_grades() -> None:
     ("votes", "expected"),
     [
         ([("Ann", "thumb", "up", "x"), ("Ann", "thumb", "down", "y")], (True, False)),
-        ([("Ann", "thumb", "up", "x"), ("Bob", "thumb", "down", "x")], None),
+        ([("Ann", "thumb", "up", "x"), ("Bob", "thumb", "down", "x")], (0.5, None)),
+        (
+            [
+                *(("Ann", "thumb", "up", "x"),),
+                ("Bob", "grade", "B", "x"),
+                ("Cid", "grade", "C", "x"),
+            ],
+            (2 / 3, None),
+        ),
         ([("Ann", "grade", "B", "x"), ("Ann", "grade", "C", "y")], (True, False)),
         ([("Ann", "rating", 5, "x"), ("Ann", "rating", 3, "y")], (True, False)),
         ([("Ann", "rating", 4, "x"), ("Ann", "thumb", "up", "y")], (None, True)),
@@ -156,13 +164,26 @@ def test_scores_are_mean_ratings_else_mean_grades() -> None:
         ([("Ann", "demonstration", "text", "")], None),
     ],
 )
-def test_labels_by_majority(votes: list[Any], expected: Any) -> None:
+def test_a_label_is_the_share_of_the_votes(votes: list[Any], expected: Any) -> None:
     assert labels(judged(*votes, completions="xy")) == expected
 
 
 def test_labels_weigh_raters() -> None:
     group = judged(("Ann", "thumb", "up", "x"), ("Bob", "thumb", "down", "x"), completions="x")
-    assert labels(group, {"Ann": 0.5}) == (False,)
+    assert labels(group, {"Ann": 0.5}) == (1 / 3,)
+
+
+def test_a_consensus_made_again_counts_raters_and_prompt_as_before() -> None:
+    group = judged(("Ann", "pair", "a", "xy"), ("Bob", "pair", "b", "xy"), completions="xy")
+    first = consensus(group, {"Ann": 0.3, "Zoe": 2.0})
+    assert first.preference
+    assert first.preference.raters == {"Ann": 0.3}
+    assert first.preference.pairs[0].probability == pytest.approx(1 / 1.3)
+    heavy = first.model_copy(
+        update={"preference": Preference(weight=4, raters=first.preference.raters)}
+    )
+    again = consensus(heavy).preference
+    assert again == first.preference.model_copy(update={"weight": 4.0})
 
 
 def test_a_demonstration_becomes_a_completion() -> None:

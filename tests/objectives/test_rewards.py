@@ -97,15 +97,15 @@ def test_a_tie_asks_for_no_margin():
     assert asked.item() == plain.item()
 
 
-def test_each_group_counts_as_one_however_many_pairs_it_has():
-    weight_P = column(2.0, 0.5, 1.0, 1.0)
+def test_each_group_counts_as_its_mean_pair_however_many_it_has():
+    weight_P = column(2.0, 0.5, 0.4, 0.6)
     found = group_weights(weight_P, torch.tensor([0, 1, 0, 0]))
-    assert found.tolist() == [0.5, 1.0, 0.25, 0.25]
+    torch.testing.assert_close(found, column(2.0 / 3, 0.5, 0.4 / 3, 0.6 / 3))
 
 
 def test_groups_without_pairs_leave_no_trace():
     found = group_weights(column(3.0, 1.0), torch.tensor([2, 2]))
-    assert found.tolist() == [0.75, 0.25]
+    assert found.tolist() == [1.5, 0.5]
     assert group_weights(torch.zeros(0), torch.zeros(0, dtype=torch.long)).shape == (0,)
 
 

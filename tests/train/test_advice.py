@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from suffrage.data.encode import Branch, Tree
 from suffrage.objectives.table import objective
-from suffrage.train.advice import LiveAdvice, advice, offline_checks
+from suffrage.train.advice import LiveAdvice, advice, offline_checks, unbalanced
+from suffrage.train.examples import Example
 
 DPO = offline_checks(objective("dpo"))
 
@@ -46,6 +48,23 @@ def test_a_held_out_loss_that_rises_again_names_its_lowest_step():
     assert "--patience" in said
     assert advice(DPO, rows[:2]) == ()
     assert advice(DPO, [*rows[:2], {"step": 8, "eval/loss": 0.52}]) == ()
+
+
+def labelled(*shares: float, weight: float = 1.0) -> Example:
+    tree = Tree([1], tuple(Branch([2]) for _ in shares))
+    return Example("p", tree, labels=shares, weight=weight)
+
+
+def test_kto_is_told_where_one_kind_of_label_outweighs_the_other():
+    row = objective("kto")
+    rare = [labelled(1.0, 1.0, 0.75), labelled(0.25, weight=2.0)]
+    said = unbalanced(row, row.check({}), rare)  # 3.25 : 1.75 is more than 4 : 3
+    assert said.startswith("3.25 labels say desirable and 1.75 undesirable")
+    assert said.endswith("--undesirable-weight 1.39 evens them out")
+    assert "--desirable-weight 3 " in unbalanced(row, row.check({}), [labelled(1, 0, 0, 0)])
+    assert not unbalanced(row, row.check({}), [labelled(1, 0)])
+    assert not unbalanced(row, row.check({"undesirable_weight": 2.0}), rare)
+    assert not unbalanced(objective("bco"), objective("bco").check({}), rare)
 
 
 def test_while_a_run_goes_on_each_thing_is_said_once_and_not_too_soon(capsys):

@@ -42,6 +42,15 @@ def test_the_preferred_completion_comes_first_and_unused_ones_are_left_out():
     assert (made.prompt_id, note) == ("p", "")
 
 
+def test_a_prompt_of_weight_zero_is_left_out_and_another_keeps_its_own():
+    light = group("p", "good", "bad", scores=(2, 1), weight=0.25)
+    nothing = group("q", "good", "bad", scores=(2, 1), weight=0)
+    for method in ("dpo", "kto", "pro", "sft", "conditional", "hindsight", "reward"):
+        (made,), note = make_examples([light, nothing], ENCODER, objective(method))
+        assert (made.prompt_id, made.weight) == ("p", 0.25)
+        assert note == "1 rows left out: their weight is 0"
+
+
 def test_demonstrations_are_the_completions_to_imitate():
     shown = group("p", "bad", "good", demonstrations=(1,))
     best = group("q", "bad", "good", "best", scores=(1.0, 2.0, 3.0))

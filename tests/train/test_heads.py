@@ -10,6 +10,7 @@ import torch
 from ten_groups import groups, judged
 
 from suffrage.core.errors import DataError, PromptError, SettingsError
+from suffrage.core.records import Preference
 from suffrage.data.encode import Encoder
 from suffrage.data.preferences import consensus
 from suffrage.objectives.table import objective
@@ -41,6 +42,15 @@ def test_each_judgment_goes_to_the_head_of_its_criterion():
     assert {j.kind for j in helpful.judgments} == {"rating"}
     assert len(honest.judgments) + len(helpful.judgments) == len(JUDGED[1].judgments)
     assert honest.preference is None
+
+
+def test_what_prompt_and_raters_count_holds_for_every_head():
+    preference = Preference(weight=3.0, raters={"Ann": 0.5}, scores=(1, 2))
+    group = JUDGED[0].model_copy(update={"preference": preference})
+    counted = Preference(weight=3.0, raters={"Ann": 0.5})
+    assert [part.preference for part in heads().split(group)] == [counted, counted]
+    examples, _ = make_examples([group], ENCODER, objective("reward"), heads=OF_VOTES)
+    assert [part.example.weight for part in examples[0].parts] == [3.0] * 2
 
 
 def test_a_judgment_that_was_moved_to_another_head_leaves_the_first():

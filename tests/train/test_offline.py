@@ -11,6 +11,7 @@ import torch
 from ten_groups import groups, judged
 from torch import Tensor, nn
 
+from suffrage.core.records import Group, Judgment, Preference
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.scalar_head import from_language_model
 from suffrage.objectives.table import OBJECTIVES, objective
@@ -124,6 +125,69 @@ def test_a_step_moves_the_weights_alike_whatever_the_budget(name):
     torch.testing.assert_close(moved[0][1], moved[1][1], rtol=0, atol=1e-8)
 
 
+COUPLED = tuple(name for name in METHODS if objective(name).whole_batch)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in COUPLED])
+def test_a_prompt_of_weight_two_is_as_two_of_it(name):
+    method = make(name)
+    disturb(method)
+    first, *others = method.examples
+    twice, gradient = method.gradient([first, first, *others], "forest", 10**6)
+    found, of_weight = method.gradient([replace(first, weight=2.0), *others], "forest", 10**6)
+    assert found == pytest.approx(twice, rel=1e-9)
+    assert float((of_weight - gradient).norm()) <= 1e-5 * float(gradient.norm())
+    assert found != pytest.approx(method.gradient(method.examples, "forest", 10**6)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_where_answers_are_set_against_each_other_a_weight_multiplies_the_loss(name):
+    method = make(name)
+    disturb(method)
+    first, *others = method.examples
+    sums = []
+    for weight in (1.0, 2.0, 4.0):
+        examples = [replace(first, weight=weight), *others]
+        (loss,) = loss_sums(method.with_packing("forest", 10**6), examples, {})
+        sums.append(float(loss.detach()))
+    assert sums[2] - sums[1] == pytest.approx(2 * (sums[1] - sums[0]), rel=1e-6)
+    assert sums[1] != pytest.approx(sums[0], rel=1e-4)
+
+
+def test_rankings_of_two_answers_by_three_raters_are_soft_pairs():
+    """DPO's rankings of two answers are its pairs, and so are the shares of the raters."""
+
+    def vote(number: int, rater: str) -> Judgment:
+        order = ((f"p{number}-0",), (f"p{number}-1",))
+        value = order if rater != "Cid" else order[::-1]
+        names = tuple(name for (name,) in order)
+        made = {"id": rater, "prompt_id": f"p{number}", "rater": rater, "kind": "ranking"}
+        return Judgment(**made, value=value, completions=names)
+
+    def judged_group(number: int) -> Group:
+        group = tiny.group(f"p{number}", f"question {number}? ", ["the sea", "singing"])
+        votes = tuple(vote(number, rater) for rater in ("Ann", "Bob", "Cid"))
+        raters = {"Ann": 0.5} if number else {}
+        preference = Preference(raters=raters)
+        return group.model_copy(update={"judgments": votes, "preference": preference})
+
+    found = []
+    for name in ("dpo", "dpo-list"):
+        bundle, row = tiny.bundle("gpt2"), objective(name)
+        bundle.model.double()
+        examples, _ = make_examples([judged_group(0), judged_group(1)], bundle.encoder(), row)
+        examples = with_reference(bundle.frozen_copy(), examples, 200)
+        method = language_method(row, row.check({"beta": 0.7}), bundle, 200)
+        case = Case(bundle.model, examples, method)
+        disturb(case)
+        found.append(case.gradient(examples, "forest", 200))
+    (loss, gradient), (of_ranks, its_gradient) = found
+    assert of_ranks == pytest.approx(loss, rel=1e-6)
+    assert float((its_gradient - gradient).norm()) <= 1e-6 * float(gradient.norm())
+    assert examples[0].rankings[0].share == pytest.approx(2 / 3)
+    assert examples[1].rankings[0].share == pytest.approx(1.5 / 2.5)
+
+
 def whole_model_logps(method: Case, example: Example) -> list[float]:
     """Each branch's summed log-probability by the plainest computation."""
     sums = []
@@ -168,7 +232,7 @@ def test_the_loss_of_dpo_is_the_weighted_mean_over_all_pairs():
 @torch.no_grad()
 def test_the_loss_of_a_reward_model_is_the_mean_over_prompts_of_their_pairs():
     method = make("reward", "gpt2", centring=0.07)
-    total = 0.0
+    total = counts = 0.0
     for example in method.examples:
         scores = []
         for branch in example.tree.branches:
@@ -178,10 +242,10 @@ def test_the_loss_of_a_reward_model_is_the_mean_over_prompts_of_their_pairs():
         for pair in example.pairs:
             a, b, p = scores[pair.first], scores[pair.second], pair.probability
             loss = p * math.log1p(math.exp(b - a)) + (1 - p) * math.log1p(math.exp(a - b))
-            share = pair.weight / sum(other.weight for other in example.pairs)
-            total += share * (loss + 0.07 * (a + b) ** 2)
+            total += pair.weight * (loss + 0.07 * (a + b) ** 2) / len(example.pairs)
+            counts += pair.weight / len(example.pairs)
     found = method.step().evaluate(method.examples)
-    assert found["loss"] == pytest.approx(total / len(method.examples), rel=1e-6)
+    assert found["loss"] == pytest.approx(total / counts, rel=1e-6)
 
 
 def test_dpo_starts_at_log_two_with_no_margin():

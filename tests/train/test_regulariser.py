@@ -172,6 +172,29 @@ def test_a_run_starts_at_no_divergence_and_logs_it(settings, tmp_path, changes):
     assert rest[-1]["eval/kl"] > 1e-4
 
 
+@pytest.mark.parametrize("method", ["dpo", "aot"])  # of pairs alone, and of a whole batch
+def test_the_divergence_can_be_watched_without_changing_anything(settings, tmp_path, method):
+    fixed = {"epochs": 2, "holdout": 0.3, "microbatch_tokens": 40}
+    rows = {}
+    for watch in ("auto", "on"):
+        train_offline(settings(method, watch_kl=watch, **fixed), tmp_path / watch)
+        rows[watch] = RunDirectory(tmp_path / watch).metrics
+    assert not any("eval/kl" in row for row in rows["auto"])
+    seen = [row.pop("eval/kl") for row in rows["on"] if "eval/kl" in row]
+    assert rows["on"] == rows["auto"]
+    assert seen[0] == pytest.approx(0, abs=1e-6)
+    assert seen[-1] > 1e-5
+    train_offline(settings(method, kl=1e-12, **fixed), tmp_path / "held")
+    held = [row["eval/kl"] for row in RunDirectory(tmp_path / "held").metrics if "eval/kl" in row]
+    assert seen == pytest.approx(held, rel=1e-3, abs=1e-7)
+
+
+def test_with_an_adapter_the_divergence_is_seen_unasked(settings, tmp_path):
+    run = tmp_path / "run"
+    train_offline(settings("dpo", adapter="lora", epochs=3, lr=1e-2, holdout=0.3), run)
+    assert RunDirectory(run).metrics[-1]["eval/kl"] > 1e-6
+
+
 def test_a_heavier_weight_keeps_the_policy_nearer(settings, tmp_path):
     ends = []
     for weight in (0.1, 10.0):

@@ -16,12 +16,12 @@ from suffrage.data.readers.row import (
     conversation,
     kind_of,
     prompt_of,
+    share,
     text,
 )
 from suffrage.data.readers.tasks import task_prompt
 
 LAST_TURN = "the last assistant turn is the answer, all before it the prompt"
-_THUMBS = {value: Preference(labels=(value,)) for value in (True, False)}
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -47,8 +47,12 @@ def _last_turn(said: tuple[Message, ...]) -> Parts:
     return Parts(said[:-1], (said[-1].content,), ("the last turn",), IMITATE)
 
 
-def _labelled(parts: Parts, label: Any) -> Parts:
-    return Parts(parts.prompt, parts.replies, parts.names, _THUMBS[_truth(label)])
+def _labelled(parts: Parts, row: Row) -> Parts:
+    """By the share of the votes for it, where the row says that too."""
+    label = float(_truth(row["label"]))
+    if row.get("vote_share") not in (None, ""):
+        label = share(row["vote_share"], "vote_share")
+    return Parts(parts.prompt, parts.replies, parts.names, Preference(labels=(label,)))
 
 
 def _truth(label: Any) -> bool:
@@ -63,11 +67,11 @@ def _truth(label: Any) -> bool:
 
 
 def _unpaired(row: Row) -> Parts:
-    return _labelled(_completion(row), row["label"])
+    return _labelled(_completion(row), row)
 
 
 def _thumbed_conversation(row: Row) -> Parts:
-    return _labelled(_conversation(row), row["label"])
+    return _labelled(_conversation(row), row)
 
 
 UNPAIRED = Format("TRL unpaired", ("prompt", "completion", "label"), ("labels",), _unpaired)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from suffrage.core.records import Completion, Group, Meta, Prompt, RecordError, short_id
-from suffrage.data.readers.row import Content, Judged, Parts, Row, RowError, text
+from suffrage.core.records import Completion, Group, Meta, Preference, Prompt, RecordError, short_id
+from suffrage.data.readers.row import Content, Judged, Parts, Row, RowError, at_least_0, share, text
 
 ID_FIELDS = ("id", "question_id", "prompt_id")
 
@@ -48,12 +48,24 @@ def build_group(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Group:
         Completion(id=f"{prompt.id}-{place}", prompt_id=prompt.id, text=reply)
         for place, reply in enumerate(parts.replies)
     )
+    preference = parts.preference and _counted(row, parts.preference)
     try:
         return Group.from_json(
-            {"prompt": prompt, "completions": completions, "preference": parts.preference}
+            {"prompt": prompt, "completions": completions, "preference": preference}
         )
     except RecordError as error:
         raise RowError(str(error)) from None
+
+
+def _counted(row: Row, preference: Preference) -> Preference:
+    """The preference with what the row says of its weight and, of a lone pair, its strength."""
+    update: dict[str, object] = {}
+    if row.get("weight") not in (None, ""):
+        update["weight"] = at_least_0(row["weight"], "weight")
+    if len(preference.pairs) == 1 and row.get("strength") not in (None, ""):
+        strength = share(row["strength"], "strength")
+        update["pairs"] = (preference.pairs[0].model_copy(update={"strength": strength}),)
+    return preference.model_copy(update=update) if update else preference
 
 
 def build_prompt(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Prompt:

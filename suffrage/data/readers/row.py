@@ -144,15 +144,23 @@ def number(value: Any, name: str) -> float:
     return result
 
 
-def share(value: Any, name: str) -> float:
-    """The value as a share from 0 to 1; a CSV file has it as text."""
+def at_least_0(value: Any, name: str) -> float:
+    """The value as a number from 0 on; a CSV file has it as text."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             raise RowError(f"{name} holds text where a number should be") from None
     found = number(value, name)
-    if not 0 <= found <= 1:
+    if found < 0:
+        raise RowError(f"{name} is {found:g}, less than 0")
+    return found
+
+
+def share(value: Any, name: str) -> float:
+    """The value as a share from 0 to 1."""
+    found = at_least_0(value, name)
+    if found > 1:
         raise RowError(f"{name} is {found:g}, no share from 0 to 1")
     return found
 

@@ -55,6 +55,7 @@ def preference_rows(group: Group, container: Container) -> Made:
             "chosen": _answer(judged.prompt, chosen),
             "rejected": _answer(judged.prompt, rejected),
             "vote_share": pair.probability,
+            "weight": pair.weight * preference.weight,
             **_counts(votes, chosen.id),
             "raters": _names(rater for rater, _ in votes),
             "prompt_id": judged.prompt.id,
@@ -68,13 +69,16 @@ def preference_rows(group: Group, container: Container) -> Made:
 def unpaired_rows(group: Group, container: Container) -> Made:
     """TRL's completion with a label, one row a completion that has one.
 
-    `vote_share` is the share of the raters, each by their own judgments, who find it desirable.
+    The counts are of raters, each by their own judgments.
     """
     judged, preference = _consensus(group)
     own = {rater: _labels_of(group, rater) for rater in _raters(group)}
     made = Made([], [])
-    for place, label in as_labels(preference, "trl-unpaired"):
+    for place, share in as_labels(preference, "trl-unpaired"):
         completion = judged.completions[place]
+        if share == 0.5:
+            made.left_out.append("the votes on a completion are even, and TRL knows no tie")
+            continue
         said = {
             rater: votes[completion.id] for rater, votes in own.items() if completion.id in votes
         }
@@ -82,8 +86,9 @@ def unpaired_rows(group: Group, container: Container) -> Made:
         row = {
             "prompt": _prompt(judged.prompt),
             "completion": _answer(judged.prompt, completion),
-            "label": label,
-            "vote_share": up / len(said) if said else float(label),
+            "label": share > 0.5,
+            "vote_share": share,
+            "weight": preference.weight,
             "votes_for": up,
             "votes_against": len(said) - up,
             "raters": list(said),
@@ -104,7 +109,7 @@ def _labels_of(group: Group, rater: str) -> dict[str, bool]:
         found = as_labels(alone.preference or Preference())
     except ViewError:  # a demonstration alone labels nothing
         return {}
-    return {alone.completions[place].id: label for place, label in found}
+    return {alone.completions[place].id: share > 0.5 for place, share in found if share != 0.5}
 
 
 def ranking_rows(group: Group, container: Container) -> Made:
@@ -127,6 +132,7 @@ def ranking_rows(group: Group, container: Container) -> Made:
         "completions": [_answer(judged.prompt, one) for one in completions],
         "ranks": list(ranks),
         "vote_shares": shares,
+        "weight": preference.weight,
         "votes": sum(count for *_, count in shares),
         "raters": _names(rater for votes in cast.values() for rater, _ in votes),
         "prompt_id": judged.prompt.id,

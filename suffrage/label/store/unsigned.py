@@ -53,6 +53,7 @@ def preference_of(kept: Kept, completions: Sequence[Completion]) -> Preference:
         scores=_spread(said.scores, place, len(ids)),
         labels=_spread(said.labels, place, len(ids)),
         demonstrations=said.demonstrations and tuple(place[k] for k in said.demonstrations),
+        weight=said.weight,
     )
 
 

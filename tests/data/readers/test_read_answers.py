@@ -53,6 +53,14 @@ def test_thumbs(one_group, row, label, meant):
     assert [one.text for one in group.completions] == ["So."]
 
 
+@pytest.mark.parametrize(
+    ("label", "share", "meant"), [(True, 0.75, 0.75), (False, "0.2", 0.2), (True, "", 1.0)]
+)
+def test_the_share_of_the_votes_says_more_than_a_thumb(one_group, label, share, meant):
+    group = one_group({"prompt": "q", "completion": "a", "label": label, "vote_share": share})
+    assert group.preference.labels == (meant,)
+
+
 THUMB = {"prompt": "q", "completion": "a", "label": True}
 SHOWN = {"prompt": "q", "completion": "a"}
 TALK = {"messages": [ASK, ANSWER]}

@@ -195,6 +195,30 @@ def test_a_vote_share_says_how_sure_the_voters_were(one_group, share, expected):
     assert (pair.first, pair.second, pair.probability) == (0, 1, expected)
 
 
+@pytest.mark.parametrize(("weight", "expected"), [(2.5, 2.5), ("0.5", 0.5), (0, 0), ("", 1)])
+def test_a_row_may_say_its_weight_and_its_pairs_strength(one_group, weight, expected):
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", "weight": weight, "strength": "0.75"}
+    preference = one_group(row).preference
+    assert preference.weight == expected
+    assert preference.pairs[0].strength == 0.75
+    thumb = one_group({"prompt": "q", "completion": "a", "label": True, "weight": weight})
+    assert thumb.preference.weight == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("weight", -1, "weight is -1, less than 0"),
+        ("weight", "heavy", "text where a number"),
+        ("weight", True, "weight holds true where a number should be"),
+        ("strength", 3, "strength is 3, no share from 0 to 1"),
+    ],
+)
+def test_a_weight_that_is_none_is_refused(reason, field, value, words):
+    good = {"prompt": "q", "chosen": "a", "rejected": "b"}
+    assert words in reason(good, good | {field: value})
+
+
 @pytest.mark.parametrize(
     ("share", "words"),
     [(1.5, "vote_share is 1.5, no share from 0 to 1"), ("many", "text where a number should be")],
