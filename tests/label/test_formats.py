@@ -71,6 +71,9 @@ def test_a_pair_has_its_vote_share_counts_and_raters(tmp_path):
     assert [first[f"votes_{one}"] for one in ("for", "tied", "against")] == [2, 1, 1]
     assert first["raters"] == ["Mei", "Tom", "Ana", "Bo"]
     assert (second["chosen_id"], second["rejected_id"], second["raters"]) == ("z", "x", ["Mei"])
+    assert (first["weight"], second["weight"]) == (4 / 2.5, 1 / 2.5)  # votes over their mean
+    read, _ = read_groups(tmp_path / "o.jsonl")
+    assert [group.preference.weight for group in read] == [1.6, 0.4]
     assert report.files == {tmp_path / "o.jsonl": 2}
 
 
