@@ -64,7 +64,13 @@ class NumericalError(SuffrageError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: the likeliest intended name, or all of them."""
+    """The end of an error sentence: the likeliest intended names, or all of them."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+    close = difflib.get_close_matches(name, known, n=3)
+    alike = [_likeness(name, other) for other in close]
+    likeliest = [repr(other) for other, k in zip(close, alike, strict=True) if k == max(alike)]
+    return f"did you mean {' or '.join(likeliest)}?" if close else f"known: {', '.join(known)}."
+
+
+def _likeness(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other, name).ratio()

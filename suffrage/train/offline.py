@@ -7,8 +7,10 @@ to split even an objective that couples all groups of a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -156,14 +158,23 @@ class OfflineStep:
     def __call__(self, step: int) -> Metrics:
         batch = [self.examples[i] for i in self.batches.at(step)]
         sums: Sums = {}
-        where = f"at step {step + 1}, on prompts {', '.join(e.prompt_id for e in batch)}"
         losses = loss_sums(self.method, batch, sums, self.processes)
         parts = len(self.method.packing.parts(batch, self.processes))
+        where = partial(self._where, step, batch)
         updated = self.optimiser.update(losses, self.method.count(batch), where, parts)
         epoch = round((step + 1) / self.batches.per_epoch, 4)
         tokens = sum(example.tree.size for example in batch)
         figures = averages(add_up(self.processes.gather(sums)))
         return {"epoch": epoch, **updated, **figures, "tokens": tokens}
+
+    def _where(self, step: int, batch: Sequence[Example]) -> str:
+        """The step and its rows: those whose own loss is no number, or all where it is none's."""
+        with torch.no_grad():
+            losses = [sum(map(float, loss_sums(self.method, [one], {}))) for one in batch]
+        rows = zip(batch, losses, strict=True)
+        broken = [example.prompt_id for example, loss in rows if not math.isfinite(loss)]
+        names = broken or [example.prompt_id for example in batch]
+        return f"at step {step + 1}, on prompts {', '.join(names)}"
 
     @property
     def processes(self) -> Processes:

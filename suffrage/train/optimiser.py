@@ -78,12 +78,17 @@ class Optimiser:
         return usual * factor
 
     def update(
-        self, loss_sums: Iterable[Tensor], count: float, where: str = "", parts: int = 0
+        self,
+        loss_sums: Iterable[Tensor],
+        count: float,
+        where: Callable[[], str] = str,
+        parts: int = 0,
     ) -> Metrics:
         """Descend along the gradient of (the sum of `loss_sums`) / count.
 
         parts: how many sums there are, where the weights are shared out.
-        Raises `NumericalError` that names `where` when the loss is not finite; the weights stay.
+        Raises `NumericalError` that says `where`, asked only then, when the loss or its gradient is
+        not finite; the weights stay.
         """
         self.adamw.zero_grad(set_to_none=True)
         total = 0.0
@@ -107,9 +112,9 @@ class Optimiser:
         return {"loss": total / count, **norms}
 
 
-def _check_finite(name: str, value: float, where: str) -> None:
+def _check_finite(name: str, value: float, where: Callable[[], str]) -> None:
     if not math.isfinite(value):
-        raise NumericalError(f"the {name} is {value} {where}; lower --lr or leave these rows out")
+        raise NumericalError(f"the {name} is {value} {where()}; lower --lr or leave these rows out")
 
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:

@@ -25,8 +25,6 @@ from suffrage.data.views import (
 from suffrage.objectives.objective import Objective, View
 from suffrage.objectives.table import OBJECTIVES
 
-NAMED = 6  # methods that an error names before it counts the others
-
 
 @dataclass(frozen=True)
 class Used:
@@ -127,10 +125,7 @@ def used_by(row: Objective, group: Group, groups: Iterable[Group]) -> Used:
 def _in_words(names: Sequence[str]) -> str:
     if not names:
         return "no method can learn from every row, so keep rows of one kind"
-    more = len(names) - NAMED
-    listed = ", ".join(names[:NAMED])
-    hidden = f" and {more} more (see `suffrage train --help`)" if more > 0 else ""
-    return f"every row here can feed {listed}{hidden}"
+    return f"every row here can feed {', '.join(names)}"
 
 
 def _names(row: Objective, group: Group, groups: Iterable[Group]) -> list[str]:

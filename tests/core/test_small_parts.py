@@ -33,6 +33,7 @@ def test_only_what_the_user_can_put_right_is_a_user_error():
 
 def test_a_name_close_to_a_known_one_is_suggested():
     assert nearest("rewrd", ["dpo", "reward"]) == "did you mean 'reward'?"
+    assert nearest("dpp", ["ppo", "dpo", "sft"]) == "did you mean 'ppo' or 'dpo'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b."
 
 

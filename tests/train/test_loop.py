@@ -74,7 +74,7 @@ def test_a_loss_that_is_no_number_says_where_and_leaves_the_weights(value):
     weight = optimiser.modules["model"].weight
     sums = [weight.sum(), weight.sum() * value]
     with pytest.raises(NumericalError, match=r"the loss is (nan|inf) at step 3, on prompts p7"):
-        optimiser.update(sums, 2.0, "at step 3, on prompts p7")
+        optimiser.update(sums, 2.0, lambda: "at step 3, on prompts p7")
     assert weight.tolist() == [[2.0, 2.0]]
     optimiser.update([weight.sum()], 2.0)
     assert weight.tolist() == [pytest.approx([1.9, 1.9])]

@@ -11,6 +11,7 @@ import torch
 from ten_groups import groups, judged
 from torch import Tensor, nn
 
+from suffrage.core.errors import NumericalError
 from suffrage.core.records import Group, Judgment, Preference
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.scalar_head import from_language_model
@@ -246,6 +247,17 @@ def test_the_loss_of_a_reward_model_is_the_mean_over_prompts_of_their_pairs():
             counts += pair.weight / len(example.pairs)
     found = method.step().evaluate(method.examples)
     assert found["loss"] == pytest.approx(total / counts, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dpo", "kto"])  # kto's loss of all rows depends on each
+def test_of_a_batch_whose_loss_is_no_number_the_rows_that_do_it_are_named(name):
+    method = make(name)
+    broken = method.examples[3]
+    assert broken.reference_B is not None
+    nothing = torch.full_like(broken.reference_B, math.nan)
+    method.examples[3] = replace(broken, reference_B=nothing)
+    with pytest.raises(NumericalError, match="the loss is nan at step 1, on prompts p3; lower"):
+        method.step()(0)
 
 
 def test_dpo_starts_at_log_two_with_no_margin():

@@ -67,7 +67,7 @@ class ImitationStep:
             found: Sums = {}
             losses = loss_sums(self.method, examples, found)
             count = self.method.count(examples)
-            updated = self.optimiser.update(losses, count, f"at step {step + 1}")
+            updated = self.optimiser.update(losses, count, lambda: f"at step {step + 1}")
             add_sums(sums, found)
         return {**averages(sums), **updated}
 

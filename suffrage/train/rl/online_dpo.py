@@ -50,7 +50,7 @@ class OnlineDPOStep:
             sums = {}
             losses = loss_sums(self.method, examples, sums)
             count = self.method.count(examples)
-            updated = self.optimiser.update(losses, count, f"at step {step + 1}")
+            updated = self.optimiser.update(losses, count, lambda: f"at step {step + 1}")
         return {**averages(sums), **updated}
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:

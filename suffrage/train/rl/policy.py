@@ -73,7 +73,10 @@ class PolicyStep:
         updated: Metrics = {}
         first: Metrics = {}
         sums: Sums = {}
-        where = f"in an update of step {step + 1}"
+
+        def where() -> str:
+            return f"in an update of step {step + 1}"
+
         for epoch in range(self.options.rollout_epochs):
             for part in self._minibatches(len(rollout.trees), step, epoch):
                 found: Sums = {}
