@@ -17,6 +17,7 @@ from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.report import build_report
+from suffrage.train.rater_groups import PREFIX
 from suffrage.train.rl.frontier import anchor_of, strengths_of, train_frontier
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished, train_offline
@@ -27,12 +28,13 @@ FOR_ANSWERS = ("support_ratio", "kl", "gradient_checkpointing")
 FOR_LANGUAGE = ("kl",)  # and where a reward is learned
 FOR_REWARDS = ("heads",)  # where none is trained
 FOR_SAMPLERS = ("stop_reward", "stop_kl", "pretraining")  # where answers come from a file
+ALSO = {"combine": ("--objective",)}  # further names of an option
 REWARD = (
     "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), "
     "hf:MODEL#LABEL, any Hugging Face sequence classifier, judge:MODEL or judge:URL#MODEL, a "
     "language model that rates answers, or module:function, any Python function of prompts and "
     "completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
-    "are taken together as --combine says"
+    "are taken together as --combine says; one of weight 0 is only watched"
 )
 FRONTIER = (
     "a run for each of these strengths of {}, under --out, and a page with the held-out reward and "
@@ -98,7 +100,12 @@ def _parser(row: Objective) -> Parser:
         choices = row.choices(name) or None
         kind = str if choices else _type(type(default))
         own.add_argument(
-            _flag(name), type=kind, choices=choices, default=default, help=_meaning(name)
+            _flag(name),
+            *ALSO.get(name, ()),
+            type=kind,
+            choices=choices,
+            default=default,
+            help=_meaning(name),
         )
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
@@ -129,6 +136,9 @@ def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
     kind = str if choices else _type(_scalar(field.annotation))
     default = argparse.SUPPRESS if field.default is None else field.default
     group.add_argument(_flag(name), type=kind, choices=choices, default=default, help=text)
+    if name == "heads":
+        short = {"dest": "heads", "metavar": "N|auto", "default": argparse.SUPPRESS}
+        group.add_argument("--groups", type=PREFIX.__add__, help=f"--heads {PREFIX}N", **short)
 
 
 def _is_literal(annotation: Any) -> bool:

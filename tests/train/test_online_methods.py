@@ -128,6 +128,51 @@ def test_the_average_of_the_weights_is_what_is_saved(settings, prompts, tmp_path
     assert moved > 1e-3
 
 
+def test_with_an_average_what_is_evaluated_is_what_is_saved(settings, prompts, tmp_path):
+    shared = {"data": prompts, "epochs": 6, "batch_size": 8, "lr": 1e-2, "eval_every": 1}
+    options = {"samples": 2, "max_new_tokens": 8}
+    for name, ema, more in (("plain", 0.0, {}), ("ema", 0.9, {}), ("kept", 0.9, {"patience": 1})):
+        made = settings(
+            "rloo", **shared, eval_data=prompts, **more, options={**options, "ema": ema}
+        )
+        train_online(made, LETTERS, tmp_path / name)
+    plain, ema, kept = (RunDirectory(tmp_path / n).metrics for n in ("plain", "ema", "kept"))
+    assert [row["reward"] for row in ema[1:]] == [row["reward"] for row in plain[1:]]
+    assert ema[1]["eval/kl"] < plain[1]["eval/kl"]  # it has gone a tenth of the way
+    assert kept == ema[: len(kept)]
+    best = max(reversed(kept), key=lambda row: row["eval/reward"])
+    again = settings("rloo", **{**shared, "epochs": 1}, eval_data=prompts, options=options)
+    again = again.model_copy(update={"model": str(tmp_path / "kept")})
+    train_online(again, LETTERS, tmp_path / "again")
+    first = RunDirectory(tmp_path / "again").metrics[0]
+    assert first["eval/reward"] == pytest.approx(best["eval/reward"])
+
+
+def test_best_of_n_stops_by_the_distance_of_the_model_that_learns(settings, prompts, tmp_path):
+    made = settings(
+        "best-of-n", data=prompts, eval_data=prompts, epochs=9, batch_size=8, lr=1e-2,
+        eval_every=1, stop_kl=1e-3, options={"samples": 2, "max_new_tokens": 4},
+    )  # fmt: skip
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert finished.metrics["step"] < 9
+    assert "past --stop-kl" in finished.notes[1]
+
+
+def test_several_rewards_are_logged_apart_in_training_and_held_out(settings, prompts, tmp_path):
+    (tmp_path / "short.py").write_text("def score(p, c):\n    return [-len(x) for x in c]\n")
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=2, batch_size=8, lr=1e-2,
+        options={"samples": 4, "max_new_tokens": 8, "combine": "safety", "missing_end_penalty": 0},
+    )  # fmt: skip
+    given = [LETTERS, "-0.5*short:score", "0*short:score"]
+    train_online(made, given, tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    for row, before in ((rows[1], ""), (rows[2], ""), (rows[0], "eval/"), (rows[2], "eval/")):
+        # letters are never unsafe (sigmoid(0) = .5), so half the length is the reward
+        wanted = -0.5 * row[f"{before}reward/short:score"]
+        assert row[f"{before}reward"] == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize(
     ("stop", "cause"),
     [
@@ -194,7 +239,7 @@ def held_out_loss(settings, out: Path) -> float:
         ("ppo", {"kl_in": "loss"}, "--kl-estimator k1 in the loss has a gradient of mean 0"),
         ("rloo", {"samples": 1}, "rloo compares answers to one prompt; ask for --samples 2"),
         ("online-dpo", {"samples": 1}, "online-dpo compares answers to one prompt"),
-        ("raft", {"combine": "safety"}, "no winner can stand; add --winners new"),
+        ("raft", {"combine": "maxmin"}, "no winner can stand; add --winners new"),
         ("grpo", {"kl_target": 3.0, "kl_coef": 0.0}, "--kl-target scales --kl-coef, which is 0"),
     ],
 )
@@ -207,7 +252,8 @@ def test_what_is_refused_has_a_neighbour_that_is_not(settings):
     for method, options in (
         ("ppo", {"kl_in": "loss", "kl_estimator": "k3"}),
         ("rloo", {"samples": 2}),
-        ("raft", {"combine": "safety", "winners": "new"}),
+        ("raft", {"combine": "lagrangian", "winners": "new"}),
+        ("raft", {"combine": "safety"}),
         ("raft", {"combine": "ensemble"}),
     ):
         assert check(settings(method, options=options), ["runs/reward"]).samples >= 1
