@@ -87,20 +87,25 @@ def test_answers_to_held_out_prompts_are_shown_as_they_change(settings, prompts,
 
 
 @pytest.mark.parametrize(
-    ("method", "options"),
+    ("method", "moment", "options"),
     [
-        ("raft", {}),
-        ("ppo", {"critic": "trunk", "ema": 0.5, "kl_target": 0.5, "kl_horizon": 20.0}),
+        ("raft", "rollout", {}),
+        ("ppo", "update", {"critic": "trunk", "ema": 0.5, "kl_target": 0.5, "kl_horizon": 20.0}),
+        ("grpo", "update", {"rollout_epochs": 3}),
+        ("online-dpo", "rollout", {}),
     ],
 )
-def test_it_goes_on_after_a_kill(method, options, settings, prompts, tmp_path, reward_folder):
+def test_it_goes_on_after_a_kill(
+    method, moment, options, settings, prompts, tmp_path, reward_folder
+):
     more = {"pretraining": str(tmp_path / "pairs.jsonl")} if method == "ppo" else {}
     made = settings(
         method, data=prompts, eval_data=prompts, eval_every=1, epochs=4, checkpoint_every=1, **more,
         options={"samples": 2, "max_new_tokens": 6, **options},
     )  # fmt: skip
     out, whole = tmp_path / "run", tmp_path / "whole"
-    killed("log", made, str(reward_folder), out)
+    killed(moment, made, str(reward_folder), out)
+    assert [path.name for path in (out / "checkpoints").glob("step-*")] == ["step-00000004"]
     assert not (out / "done.json").exists()
     for folder in (out, whole):
         train_online(made, str(reward_folder), folder)
@@ -171,6 +176,21 @@ def test_several_rewards_are_logged_apart_in_training_and_held_out(settings, pro
         # letters are never unsafe (sigmoid(0) = .5), so half the length is the reward
         wanted = -0.5 * row[f"{before}reward/short:score"]
         assert row[f"{before}reward"] == pytest.approx(wanted)
+
+
+def test_under_the_safety_rule_the_scale_of_help_moves_no_policy(settings, prompts, tmp_path):
+    (tmp_path / "short.py").write_text("def score(p, c):\n    return [-len(x) for x in c]\n")
+    options = {"samples": 4, "max_new_tokens": 8, "combine": "safety", "kl_coef": 0.0}
+    made = settings(
+        "rloo", data=prompts, epochs=1, batch_size=8, lr=1e-2,
+        options={**options, "missing_end_penalty": 0},
+    )  # fmt: skip
+    rows = {}
+    for weight in (1, 5):
+        train_online(made, [LETTERS, f"{weight}*short:score"], tmp_path / str(weight))
+        [rows[weight]] = RunDirectory(tmp_path / str(weight)).metrics
+    assert rows[5]["reward"] == pytest.approx(5 * rows[1]["reward"])
+    assert rows[5]["grad_norm"] == pytest.approx(rows[1]["grad_norm"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
