@@ -145,7 +145,7 @@ def test_prompts_whose_answers_have_no_reward_are_named_once(capsys):
         scores(made)
     said = "no reward for 1 of 3 answers, which are left out, to prompts p"
     assert capsys.readouterr().err.splitlines() == [said]
-    assert made.note() == ("2 answers had no reward and were left out, to prompts p",)
+    assert made.note() == ("answers that had no reward and were left out: 2, to prompts p",)
     again = rewards(fixed(1, 2, 3))
     assert again.note() == ()
     again.restore(made.state())

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[1]
 
 # Runs as a user's process does and kills itself, as the kernel would, at a bad moment:
 # `log`: a step is logged that no checkpoint knows; `half`: its line is half-written;
-# `checkpoint`: the newer checkpoint lies there in part; `rollout`: some tokens of step 5 are sampled;
+# `checkpoint`: the newer checkpoint lies there in part; `rollout`: some tokens of step 5 are there;
 # `update`: the second of its updates is done.
 VICTIM = """
 import functools, os, signal, sys

@@ -162,7 +162,7 @@ class Rewards:
     def note(self) -> tuple[str, ...]:
         """What a finished run says of answers without a score, if there were any."""
         names = _to(list(self.without))
-        said = f"{self.left_out} answers had no reward and were left out{names}"
+        said = f"answers that had no reward and were left out: {self.left_out}{names}"
         return (said,) if self.without else ()
 
     def state(self) -> dict[str, Any]:
