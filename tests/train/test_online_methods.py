@@ -209,6 +209,22 @@ def test_each_stop_names_its_cause(stop, cause, settings, prompts, tmp_path):
     assert finished.metrics["step"] < 10
 
 
+def test_a_held_out_reward_that_no_longer_rises_is_a_cause(
+    settings, prompts, tmp_path, monkeypatch
+):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=4, lr=1e-3, eval_every=1, patience=2,
+        options={"max_new_tokens": 4},
+    )  # fmt: skip
+    falls = iter([0.5, 0.75, 0.7, 0.6])
+    monkeypatch.setattr(
+        "suffrage.train.rl.policy.PolicyStep.evaluate", lambda self, tasks: {"reward": next(falls)}
+    )
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert finished.notes[1] == "ended: the held-out reward has not risen for 2 evaluations"
+    assert (finished.metrics["step"], finished.metrics["eval/reward"]) == (1, 0.75)
+
+
 def test_a_run_that_stops_early_is_evaluated_where_it_stopped(settings, prompts, tmp_path):
     made = settings(
         "rloo", data=prompts, eval_data=prompts, epochs=30, lr=1e-2, stop_kl=1e-6,

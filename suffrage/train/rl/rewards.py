@@ -137,9 +137,10 @@ class Rewards:
 
     def _count(self, good_B: Tensor, prompts: list[str]) -> None:
         bad = [name for name, good in zip(prompts, good_B.tolist(), strict=True) if not good]
-        new = [name for name in dict.fromkeys(bad) if name not in self.without]
-        if new and len(self.without) < NAMED:
-            say(f"no reward for {len(bad)} of {len(prompts)} answers, which are left out{_to(new)}")
+        names = list(dict.fromkeys(bad))
+        if not self.without.keys() >= set(names) and len(self.without) < NAMED:
+            told = f"no reward for {len(bad)} of {len(prompts)} answers, which are left out"
+            say(told + _to(names))
         for name in bad:
             self.without[name] = self.without.get(name, 0) + 1
         if len(bad) > LEFT_OUT_MOST * len(prompts):
