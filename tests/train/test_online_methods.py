@@ -153,6 +153,17 @@ def test_with_an_average_what_is_evaluated_is_what_is_saved(settings, prompts, t
     assert first["eval/reward"] == pytest.approx(best["eval/reward"])
 
 
+def test_the_answers_shown_are_the_averages_too(settings, prompts, tmp_path):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=6, batch_size=8, lr=1e-2,
+        options={"samples": 2, "max_new_tokens": 8, "ema": 0.9999},
+    )  # fmt: skip
+    train_online(made, LETTERS, tmp_path / "run")
+    shown = [row["completion"] for row in read_jsonl(tmp_path / "run" / "samples.jsonl")]
+    assert shown[:3] == shown[3:]  # it has not gone anywhere yet
+    assert RunDirectory(tmp_path / "run").metrics[-1]["kl"] > 0.01  # and the policy has
+
+
 def test_best_of_n_stops_by_the_distance_of_the_model_that_learns(settings, prompts, tmp_path):
     made = settings(
         "best-of-n", data=prompts, eval_data=prompts, epochs=9, batch_size=8, lr=1e-2,

@@ -45,7 +45,8 @@ def why_ended(
         return cause
     held_out = [bad for row in rows if (bad := badness(row)) is not None]
     if settings.patience and last["step"] < steps and held_out:
-        return f"the held-out reward has not risen for {settings.patience} evaluations"
+        many = "an evaluation" if settings.patience == 1 else f"{settings.patience} evaluations"
+        return f"the held-out reward has not risen for {many}"
     if steps < wanted:
         return f"the most steps, {steps}, are done; --max-steps allows more"
     return f"all {steps} steps are done"
