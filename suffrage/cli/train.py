@@ -28,7 +28,6 @@ FOR_ANSWERS = ("support_ratio", "kl", "gradient_checkpointing")
 FOR_LANGUAGE = ("kl",)  # and where a reward is learned
 FOR_REWARDS = ("heads",)  # where none is trained
 FOR_SAMPLERS = ("stop_reward", "stop_kl", "pretraining")  # where answers come from a file
-ALSO = {"combine": ("--objective",)}  # further names of an option
 REWARD = (
     "a reward model: a run of `suffrage train reward` (RUN#HEAD where it has several heads), "
     "hf:MODEL#LABEL, any Hugging Face sequence classifier, judge:MODEL or judge:URL#MODEL, a "
@@ -100,13 +99,11 @@ def _parser(row: Objective) -> Parser:
         choices = row.choices(name) or None
         kind = str if choices else _type(type(default))
         own.add_argument(
-            _flag(name),
-            *ALSO.get(name, ()),
-            type=kind,
-            choices=choices,
-            default=default,
-            help=_meaning(name),
+            _flag(name), type=kind, choices=choices, default=default, help=_meaning(name)
         )
+        if name == "combine":
+            again = {"dest": name, "default": argparse.SUPPRESS, "metavar": "RULE"}
+            own.add_argument("--objective", choices=choices, help="the same as --combine", **again)
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
         if field.description and _fits(name, row):
