@@ -102,8 +102,14 @@ def _parser(row: Objective) -> Parser:
             _flag(name), type=kind, choices=choices, default=default, help=_meaning(name)
         )
         if name == "combine":
-            again = {"dest": name, "default": argparse.SUPPRESS, "metavar": "RULE"}
-            own.add_argument("--objective", choices=choices, help="the same as --combine", **again)
+            own.add_argument(
+                "--objective",
+                dest=name,
+                choices=choices,
+                default=argparse.SUPPRESS,
+                metavar="RULE",
+                help="the same as --combine",
+            )
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
         if field.description and _fits(name, row):
@@ -134,8 +140,14 @@ def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
     default = argparse.SUPPRESS if field.default is None else field.default
     group.add_argument(_flag(name), type=kind, choices=choices, default=default, help=text)
     if name == "heads":
-        short = {"dest": "heads", "metavar": "N|auto", "default": argparse.SUPPRESS}
-        group.add_argument("--groups", type=PREFIX.__add__, help=f"--heads {PREFIX}N", **short)
+        group.add_argument(
+            "--groups",
+            dest=name,
+            type=PREFIX.__add__,
+            default=argparse.SUPPRESS,
+            metavar="N|auto",
+            help=f"the same as --heads {PREFIX}N",
+        )
 
 
 def _is_literal(annotation: Any) -> bool:
