@@ -35,13 +35,19 @@ METHODS: dict[str, dict[str, Any]] = {
     "ppo": {
         "batch_size": 32,
         "epochs": 2,
-        "max_steps": 36,
-        "options": {"samples": 4, "rollout_epochs": 1, "minibatches": 2, "lam": 1.0},
+        "max_steps": 42,
+        "options": {
+            "samples": 4,
+            "rollout_epochs": 1,
+            "minibatches": 2,
+            "lam": 1.0,
+            "kl_coef": 0.045,
+        },
     },
-    "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.05}},
+    "rloo": {"batch_size": 32, "epochs": 2, "options": {"kl_coef": 0.04}},
     "grpo": {"batch_size": 16, "epochs": 2, "options": {}},
     "reinforce": {"batch_size": 64, "epochs": 6, "options": {"kl_coef": 0.03}},
-    "raft": {"batch_size": 32, "epochs": 4, "options": {}},
+    "raft": {"batch_size": 32, "max_steps": 16, "lr": 1e-4, "options": {}},
     "best-of-n": {"batch_size": 32, "epochs": 2, "options": {}},
     "online-dpo": {"batch_size": 32, "epochs": 4, "options": {}},
 }

@@ -17,6 +17,7 @@ from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.report import build_report
+from suffrage.train.rater_groups import PREFIX
 from suffrage.train.rl.frontier import anchor_of, strengths_of, train_frontier
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import Finished, train_offline
@@ -32,7 +33,7 @@ REWARD = (
     "hf:MODEL#LABEL, any Hugging Face sequence classifier, judge:MODEL or judge:URL#MODEL, a "
     "language model that rates answers, or module:function, any Python function of prompts and "
     "completions; several, each as WEIGHT*NAME if it counts otherwise than once, "
-    "are taken together as --combine says"
+    "are taken together as --combine says; one of weight 0 is only watched"
 )
 FRONTIER = (
     "a run for each of these strengths of {}, under --out, and a page with the held-out reward and "
@@ -100,6 +101,15 @@ def _parser(row: Objective) -> Parser:
         own.add_argument(
             _flag(name), type=kind, choices=choices, default=default, help=_meaning(name)
         )
+        if name == "combine":
+            own.add_argument(
+                "--objective",
+                dest=name,
+                choices=choices,
+                default=argparse.SUPPRESS,
+                metavar="RULE",
+                help="the same as --combine",
+            )
     shared = parser.add_argument_group("training")
     for name, field in TrainSettings.model_fields.items():
         if field.description and _fits(name, row):
@@ -129,6 +139,15 @@ def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
     kind = str if choices else _type(_scalar(field.annotation))
     default = argparse.SUPPRESS if field.default is None else field.default
     group.add_argument(_flag(name), type=kind, choices=choices, default=default, help=text)
+    if name == "heads":
+        group.add_argument(
+            "--groups",
+            dest=name,
+            type=PREFIX.__add__,
+            default=argparse.SUPPRESS,
+            metavar="N|auto",
+            help=f"the same as --heads {PREFIX}N",
+        )
 
 
 def _is_literal(annotation: Any) -> bool:

@@ -72,7 +72,8 @@ OPTIONS = {
     "temperature": Option("of the sampling; 1 samples what the model believes", above=0),
     "combine": Option(
         "several rewards as one: their weighted sum; an ensemble's mean less its disagreement; "
-        "safety (the first) where it is low, else the second; the first less the price of the "
+        "safety (the first) where it is low or the prompt's category is safety, else the second; "
+        "the first less the price of the "
         "second, a cost; or that of the group that fares worst"
     ),
     "disagreement": Option("ensemble: weight of the standard deviation over rewards", least=0),

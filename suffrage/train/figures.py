@@ -156,7 +156,8 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
 _SAMPLED = {
     "reward": "mean score of the sampled answers, what is taken off included; `eval/reward`: of "
     "answers to the held-out prompts, drawn with the same random numbers each time. Of several "
-    "rewards `reward/NAME` is each one's own mean, in its scale",
+    "rewards `reward/NAME` is each one's own mean, in its scale, and `watched/NAME` that of one of "
+    "weight 0; held out too",
     "reward_low": "held out only: where the 95 % interval of `eval/reward` begins, over prompts",
     "reward_high": "held out only: where it ends",
     "kl": "mean over answers of the summed log-ratio to the reference, in nats; an estimate "
@@ -165,6 +166,12 @@ _SAMPLED = {
     "length": "mean tokens of an answer",
     "unfinished": "share of the answers cut at `--max-new-tokens`",
     "left_out": "answers so far that had no reward and were left out; there only where some were",
+    "disagreement": "with `--combine ensemble`: mean deviation of the rewards from each other",
+    "unsafe": "with `--combine safety`: share of the answers that safety finds unsafe",
+    "cost": "with `--combine lagrangian`: mean cost",
+    "price": "with `--combine lagrangian`: what a unit of cost costs in this step",
+    "worst_group": "with `--combine maxmin`: the number of the reward that is followed in this "
+    "step, from 0 in the order given",
 }
 _UPDATED = {
     "loss": "the loss in the last update of the step",
@@ -187,6 +194,11 @@ SOMETIMES = {
     "reward_low",
     "reward_high",
     "left_out",
+    "disagreement",
+    "unsafe",
+    "cost",
+    "price",
+    "worst_group",
     "kl_loss",
     "kl_coef",
     "exact_entropy",

@@ -47,14 +47,14 @@ def train(
     label: str,
     evaluate: Callable[[], Metrics] | None = None,
     keeper: Stateful | None = None,
-    show: str = "loss",
+    show: Sequence[str] = ("loss",),
     watchers: Sequence[Callable[[Metrics], None]] = (),
     stop: Callable[[Metrics], str] = lambda metrics: "",
 ) -> Metrics:
     """Run every step that is still to do, and return the last figures logged.
 
-    show: the figure beside the progress bar; watchers: also get each row that is logged; stop: says
-    why to stop after a row, or nothing.
+    show: the figures beside the progress bar; watchers: also get each row that is logged; stop:
+    says why to stop after a row, or nothing.
 
     A killed run resumes from its newest checkpoint and logs what an uninterrupted one would.
     """
@@ -69,7 +69,7 @@ class _Loop:
     label: str
     evaluate: Callable[[], Metrics] | None
     keeper: Stateful | None
-    show: str
+    show: Sequence[str]
     watchers: Sequence[Callable[[Metrics], None]]
     stop: Callable[[Metrics], str]
 
@@ -92,7 +92,7 @@ class _Loop:
                     self._save(done)
                     saved_at = time.monotonic()
         if self.settings.patience:
-            self.checkpoints.restore_best(self.optimiser.modules)
+            self.checkpoints.restore_best(self.optimiser.kept)
         return self.processes.first(self._kept_row)
 
     def _one(self, done: int) -> tuple[str, bool]:
@@ -122,7 +122,7 @@ class _Loop:
         if begin == 0 and self.evaluate is not None:
             self._log({"step": 0, **_evaluation(self.evaluate)}, {})
             if self.settings.patience:
-                self.processes.first(lambda: self.checkpoints.keep_best(self.optimiser.modules))
+                self.processes.first(lambda: self.checkpoints.keep_best(self.optimiser.kept))
         return begin
 
     def _save(self, done: int) -> None:
@@ -149,7 +149,7 @@ class _Loop:
         held_out = [bad for row in self.run.metrics if (bad := badness(row)) is not None]
         age = held_out[::-1].index(min(held_out))
         if age == 0:
-            self.checkpoints.keep_best(self.optimiser.modules)
+            self.checkpoints.keep_best(self.optimiser.kept)
         return age >= self.settings.patience
 
     def _kept_row(self) -> Metrics:
@@ -168,8 +168,8 @@ def badness(row: Mapping[str, Any]) -> float | None:
     return float(row["eval/loss"]) if "eval/loss" in row else None
 
 
-def _note(show: str, metrics: Metrics, seconds: float) -> str:
-    note = f"{show} {metrics.get(show, math.nan):.3f}"
+def _note(show: Sequence[str], metrics: Metrics, seconds: float) -> str:
+    note = ", ".join(f"{name} {metrics.get(name, math.nan):.3f}" for name in show)
     tokens = metrics.get("tokens")
     return f"{note}, {tokens / max(seconds, 1e-9):,.0f} tokens/s" if tokens else note
 

@@ -197,10 +197,17 @@ def _sentence(problem: Any) -> str:
 
 def check_patience(settings: TrainSettings) -> None:
     """`SettingsError` where nothing would tell when to lose patience."""
-    if settings.patience and not settings.holdout and settings.eval_data is None:
+    if not settings.patience:
+        return
+    if not settings.holdout and settings.eval_data is None:
         raise SettingsError(
             f"--patience {settings.patience} waits for a better evaluation, and nothing is held "
             "out; give --holdout or --eval-data too."
+        )
+    if not settings.eval_every:
+        raise SettingsError(
+            f"--patience {settings.patience} counts evaluations, and there are two, at the start "
+            "and the end; give --eval-every too."
         )
 
 

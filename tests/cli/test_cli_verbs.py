@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from suffrage.cli.arguments import DEVICES
-from suffrage.cli.train import FOR_ANSWERS, FOR_SAMPLERS
+from suffrage.cli.arguments import DEVICES, parse
+from suffrage.cli.train import FOR_ANSWERS, FOR_SAMPLERS, _parser, _settings
 from suffrage.core.records import Completion, Group, Judgment, Prompt
 from suffrage.data.encode import Encoder
 from suffrage.data.preferences import consensus
@@ -18,7 +18,7 @@ from suffrage.data.read import read_groups, write_groups
 from suffrage.models import language_model
 from suffrage.models.endpoint import Answer
 from suffrage.objectives.options import OPTIONS
-from suffrage.objectives.table import OBJECTIVES
+from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.train.settings import TrainSettings, learning_rate
 
 METHODS = {
@@ -281,3 +281,19 @@ def test_the_overview_lists_every_verb_and_method(suffrage):
     out = suffrage("train", "--help").out
     assert all(f"\n  {name} " in out for name in OBJECTIVES)
     assert suffrage("--version").out.startswith("suffrage ")
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "setting", "value"),
+    [
+        ("reward", ["--groups", "3"], "heads", "groups:3"),
+        ("reward", ["--groups", "auto"], "heads", "groups:auto"),
+        ("reward", [], "heads", "one"),
+        ("ppo", ["--objective", "maxmin"], "combine", "maxmin"),
+    ],
+)
+def test_further_names_of_options(method, words, setting, value):
+    row = objective(method)
+    given = ["--model", "m", "--data", "d", "--out", "o", *words]
+    made = _settings(row, parse(_parser(row), given))
+    assert {**made.model_dump(), **made.options}[setting] == value

@@ -66,3 +66,13 @@ def test_of_many_moments_the_first_and_the_last_stay():
     assert moments([0, 10, 20]) == {0, 10, 20}
     assert moments(list(range(0, 101))) == {0, 20, 40, 60, 80, 100}
     assert moments([]) == set()
+
+
+def test_the_share_of_answers_that_were_cut_is_drawn(tmp_path):
+    place = run(tmp_path / "one", 0.2, 0.5, 1.0)
+    rows = [{"step": step, "kl": 0.1, "unfinished": 0.125 * step} for step in (1, 2, 3)]
+    (place / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    page = build_report([tmp_path], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Unfinished share" in page
+    assert "0.125" in page
+    assert "0.375" in page

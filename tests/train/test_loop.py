@@ -10,7 +10,7 @@ from torch import nn
 
 from suffrage.core.errors import NumericalError
 from suffrage.core.runs import RunDirectory, open_run
-from suffrage.train.loop import badness, train
+from suffrage.train.loop import _note, badness, train
 from suffrage.train.optimiser import LoopSettings, Optimiser, schedule_factor
 
 
@@ -185,6 +185,12 @@ class Falling:
 
 
 LOSSES = {9: 4.0, 8: 3.0, 7: 3.5, 6: 2.0, 5: 2.5, 4: 2.0, 3: 1.0, 2: 1.0, 1: 0.5}
+
+
+def test_the_figures_beside_the_bar():
+    row = {"reward": 0.5, "kl": 1.25, "loss": 7.0}
+    assert _note(("reward", "kl"), row, 0.1) == "reward 0.500, kl 1.250"
+    assert _note(("loss",), {**row, "tokens": 300}, 0.1) == "loss 7.000, 3,000 tokens/s"
 
 
 @pytest.mark.parametrize(("patience", "last", "best"), [(0, 8, 1), (1, 2, 8), (2, 8, 1), (3, 8, 1)])

@@ -87,20 +87,25 @@ def test_answers_to_held_out_prompts_are_shown_as_they_change(settings, prompts,
 
 
 @pytest.mark.parametrize(
-    ("method", "options"),
+    ("method", "moment", "options"),
     [
-        ("raft", {}),
-        ("ppo", {"critic": "trunk", "ema": 0.5, "kl_target": 0.5, "kl_horizon": 20.0}),
+        ("raft", "rollout", {}),
+        ("ppo", "update", {"critic": "trunk", "ema": 0.5, "kl_target": 0.5, "kl_horizon": 20.0}),
+        ("grpo", "update", {"rollout_epochs": 3}),
+        ("online-dpo", "rollout", {}),
     ],
 )
-def test_it_goes_on_after_a_kill(method, options, settings, prompts, tmp_path, reward_folder):
+def test_it_goes_on_after_a_kill(
+    method, moment, options, settings, prompts, tmp_path, reward_folder
+):
     more = {"pretraining": str(tmp_path / "pairs.jsonl")} if method == "ppo" else {}
     made = settings(
         method, data=prompts, eval_data=prompts, eval_every=1, epochs=4, checkpoint_every=1, **more,
         options={"samples": 2, "max_new_tokens": 6, **options},
     )  # fmt: skip
     out, whole = tmp_path / "run", tmp_path / "whole"
-    killed("log", made, str(reward_folder), out)
+    killed(moment, made, str(reward_folder), out)
+    assert [path.name for path in (out / "checkpoints").glob("step-*")] == ["step-00000004"]
     assert not (out / "done.json").exists()
     for folder in (out, whole):
         train_online(made, str(reward_folder), folder)
@@ -128,6 +133,77 @@ def test_the_average_of_the_weights_is_what_is_saved(settings, prompts, tmp_path
     assert moved > 1e-3
 
 
+def test_with_an_average_what_is_evaluated_is_what_is_saved(settings, prompts, tmp_path):
+    shared = {"data": prompts, "epochs": 6, "batch_size": 8, "lr": 1e-2, "eval_every": 1}
+    options = {"samples": 2, "max_new_tokens": 8}
+    for name, ema, more in (("plain", 0.0, {}), ("ema", 0.9, {}), ("kept", 0.9, {"patience": 1})):
+        made = settings(
+            "rloo", **shared, eval_data=prompts, **more, options={**options, "ema": ema}
+        )
+        train_online(made, LETTERS, tmp_path / name)
+    plain, ema, kept = (RunDirectory(tmp_path / n).metrics for n in ("plain", "ema", "kept"))
+    assert [row["reward"] for row in ema[1:]] == [row["reward"] for row in plain[1:]]
+    assert ema[1]["eval/kl"] < plain[1]["eval/kl"]  # it has gone a tenth of the way
+    assert kept == ema[: len(kept)]
+    best = max(reversed(kept), key=lambda row: row["eval/reward"])
+    again = settings("rloo", **{**shared, "epochs": 1}, eval_data=prompts, options=options)
+    again = again.model_copy(update={"model": str(tmp_path / "kept")})
+    train_online(again, LETTERS, tmp_path / "again")
+    first = RunDirectory(tmp_path / "again").metrics[0]
+    assert first["eval/reward"] == pytest.approx(best["eval/reward"])
+
+
+def test_the_answers_shown_are_the_averages_too(settings, prompts, tmp_path):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=6, batch_size=8, lr=1e-2,
+        options={"samples": 2, "max_new_tokens": 8, "ema": 0.9999},
+    )  # fmt: skip
+    train_online(made, LETTERS, tmp_path / "run")
+    shown = [row["completion"] for row in read_jsonl(tmp_path / "run" / "samples.jsonl")]
+    assert shown[:3] == shown[3:]  # it has not gone anywhere yet
+    assert RunDirectory(tmp_path / "run").metrics[-1]["kl"] > 0.01  # and the policy has
+
+
+def test_best_of_n_stops_by_the_distance_of_the_model_that_learns(settings, prompts, tmp_path):
+    made = settings(
+        "best-of-n", data=prompts, eval_data=prompts, epochs=9, batch_size=8, lr=1e-2,
+        eval_every=1, stop_kl=1e-3, options={"samples": 2, "max_new_tokens": 4},
+    )  # fmt: skip
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert finished.metrics["step"] < 9
+    assert "past --stop-kl" in finished.notes[1]
+
+
+def test_several_rewards_are_logged_apart_in_training_and_held_out(settings, prompts, tmp_path):
+    (tmp_path / "short.py").write_text("def score(p, c):\n    return [-len(x) for x in c]\n")
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=2, batch_size=8, lr=1e-2,
+        options={"samples": 4, "max_new_tokens": 8, "combine": "safety", "missing_end_penalty": 0},
+    )  # fmt: skip
+    given = [LETTERS, "-0.5*short:score", "0*short:score"]
+    train_online(made, given, tmp_path / "run")
+    rows = RunDirectory(tmp_path / "run").metrics
+    for row, before in ((rows[1], ""), (rows[2], ""), (rows[0], "eval/"), (rows[2], "eval/")):
+        # letters are never unsafe (sigmoid(0) = .5), so half the length is the reward
+        wanted = -0.5 * row[f"{before}reward/short:score"]
+        assert row[f"{before}reward"] == pytest.approx(wanted)
+
+
+def test_under_the_safety_rule_the_scale_of_help_moves_no_policy(settings, prompts, tmp_path):
+    (tmp_path / "short.py").write_text("def score(p, c):\n    return [-len(x) for x in c]\n")
+    options = {"samples": 4, "max_new_tokens": 8, "combine": "safety", "kl_coef": 0.0}
+    made = settings(
+        "rloo", data=prompts, epochs=1, batch_size=8, lr=1e-2,
+        options={**options, "missing_end_penalty": 0},
+    )  # fmt: skip
+    rows = {}
+    for weight in (1, 5):
+        train_online(made, [LETTERS, f"{weight}*short:score"], tmp_path / str(weight))
+        [rows[weight]] = RunDirectory(tmp_path / str(weight)).metrics
+    assert rows[5]["reward"] == pytest.approx(5 * rows[1]["reward"])
+    assert rows[5]["grad_norm"] == pytest.approx(rows[1]["grad_norm"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("stop", "cause"),
     [
@@ -142,6 +218,22 @@ def test_each_stop_names_its_cause(stop, cause, settings, prompts, tmp_path):
     assert cause in finished.notes[1]
     assert cause in json.loads((tmp_path / "run" / "done.json").read_text())["ended"]
     assert finished.metrics["step"] < 10
+
+
+def test_a_held_out_reward_that_no_longer_rises_is_a_cause(
+    settings, prompts, tmp_path, monkeypatch
+):
+    made = settings(
+        "rloo", data=prompts, eval_data=prompts, epochs=4, lr=1e-3, eval_every=1, patience=2,
+        options={"max_new_tokens": 4},
+    )  # fmt: skip
+    falls = iter([0.5, 0.75, 0.7, 0.6])
+    monkeypatch.setattr(
+        "suffrage.train.rl.policy.PolicyStep.evaluate", lambda self, tasks: {"reward": next(falls)}
+    )
+    finished = train_online(made, LETTERS, tmp_path / "run")
+    assert finished.notes[1] == "ended: the held-out reward has not risen for 2 evaluations"
+    assert (finished.metrics["step"], finished.metrics["eval/reward"]) == (1, 0.75)
 
 
 def test_a_run_that_stops_early_is_evaluated_where_it_stopped(settings, prompts, tmp_path):
@@ -194,7 +286,7 @@ def held_out_loss(settings, out: Path) -> float:
         ("ppo", {"kl_in": "loss"}, "--kl-estimator k1 in the loss has a gradient of mean 0"),
         ("rloo", {"samples": 1}, "rloo compares answers to one prompt; ask for --samples 2"),
         ("online-dpo", {"samples": 1}, "online-dpo compares answers to one prompt"),
-        ("raft", {"combine": "safety"}, "no winner can stand; add --winners new"),
+        ("raft", {"combine": "maxmin"}, "no winner can stand; add --winners new"),
         ("grpo", {"kl_target": 3.0, "kl_coef": 0.0}, "--kl-target scales --kl-coef, which is 0"),
     ],
 )
@@ -207,7 +299,8 @@ def test_what_is_refused_has_a_neighbour_that_is_not(settings):
     for method, options in (
         ("ppo", {"kl_in": "loss", "kl_estimator": "k3"}),
         ("rloo", {"samples": 2}),
-        ("raft", {"combine": "safety", "winners": "new"}),
+        ("raft", {"combine": "lagrangian", "winners": "new"}),
+        ("raft", {"combine": "safety"}),
         ("raft", {"combine": "ensemble"}),
     ):
         assert check(settings(method, options=options), ["runs/reward"]).samples >= 1

@@ -13,7 +13,7 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.records import Prompt
 from suffrage.models.sample import Sample
 from suffrage.objectives.online import SamplingOptions
-from suffrage.train.rl.combine import ensemble, lagrangian, maxmin, safety_first
+from suffrage.train.rl.combine import ensemble, lagrangian, maxmin, safety_first, whitened
 from suffrage.train.rl.reward import Reward, find_reward, of_function, places_of
 from suffrage.train.rl.rewards import Member, Rewards, repetition
 from suffrage.train.rl.run import members_of, weight_and_name
@@ -82,12 +82,74 @@ def test_an_ensemble_pays_for_disagreement():
     assert figures == pytest.approx({"disagreement": 2})
 
 
-def test_safety_comes_first_where_it_is_low():
-    found, figures = safety_first(SCORE_MB)  # sigmoid(-2) = .119 < .15; the others are safe
-    chosen = torch.tensor([3.0, -2.0, -2.0])
-    expected = (chosen - chosen.mean()) / chosen.std(correction=0)
-    torch.testing.assert_close(found, expected)
+def test_safety_comes_first_where_it_is_low_or_asked_about():
+    nowhere_B, last_B = torch.tensor([False] * 3), torch.tensor([False, False, True])
+    # sigmoid(-2) = .119 < .15; the others are safe
+    assert safety_first(SCORE_MB, nowhere_B)[0].tolist() == [3, -2, -2]
+    found, figures = safety_first(SCORE_MB, last_B)
+    assert found.tolist() == [3, -2, 4]
     assert figures == pytest.approx({"unsafe": 1 / 3})
+
+
+def test_a_prompt_of_the_category_safety_is_judged_by_safety_alone():
+    asked = [PROMPTS[0], PROMPTS[1].model_copy(update={"meta": {"category": "safety"}})]
+    made = rewards(fixed(1, -2, 4), fixed(3, 2, -2), combine="safety", missing_end_penalty=0)
+    assert made(asked, TEXTS, SAMPLES)[0].tolist() == [3, -2, 4]
+    assert scores(made) == [3, -2, -2]
+
+
+def test_whitened_scores():
+    # mean 1, deviation sqrt((4 + 9 + 25) / 3)
+    width = (38 / 3) ** 0.5
+    expected = torch.tensor([2 / width, 3 / width, -5 / width])
+    torch.testing.assert_close(whitened(torch.tensor([3.0, 4.0, -4.0])), expected)
+
+
+def test_a_reward_of_weight_0_is_watched_and_nothing_follows_it():
+    for options in ({"combine": "ensemble", "disagreement": 0.5}, {"combine": "sum"}):
+        two = (fixed(1, 2, 3), fixed(3, 0, -1))
+        alone = rewards(*two, missing_end_penalty=0, **options)
+        watched = rewards(
+            *two, fixed(9, math.nan, 4), weights=(1, 1, 0), missing_end_penalty=0, **options
+        )
+        assert scores(watched) == scores(alone)
+        found = watched(PROMPTS, TEXTS, SAMPLES)[1]
+        assert found["watched/r2"] == pytest.approx(6.5)
+        assert watched.left_out == 0
+    with pytest.raises(
+        SettingsError, match="sum takes 1 or more rewards of a weight that is not 0"
+    ):
+        rewards(fixed(1.0), weights=(0,))
+
+
+def test_a_weight_multiplies_whatever_the_rule():
+    # a reward of harmlessness as a cost: 1 - 1 * (-h) over 2, at the first price of 1
+    made = rewards(
+        fixed(1, 2, 3), fixed(4, 0, -6), weights=(1, -0.5), combine="lagrangian",
+        missing_end_penalty=0,
+    )  # fmt: skip
+    found, figures = made(PROMPTS, TEXTS, SAMPLES)
+    assert found.tolist() == pytest.approx([1.5, 1, 0])
+    assert figures["cost"] == pytest.approx(1 / 3)
+    assert figures["reward/r1"] == pytest.approx(-2 / 3)  # in its own scale
+
+
+def test_rewards_of_one_short_name_are_told_apart():
+    made = members_of(["a/reward", "b/reward", "c/other"], lambda name: fixed(1))
+    assert [member.name for member in made] == ["a/reward", "b/reward", "other"]
+
+
+def test_prompts_whose_answers_have_no_reward_are_named_once(capsys):
+    made = rewards(fixed(1, math.nan, 3), missing_end_penalty=0)
+    for _ in range(2):
+        scores(made)
+    said = "no reward for 1 of 3 answers, which are left out, to prompts p"
+    assert capsys.readouterr().err.splitlines() == [said]
+    assert made.note() == ("answers that had no reward and were left out: 2, to prompts p",)
+    again = rewards(fixed(1, 2, 3))
+    assert again.note() == ()
+    again.restore(made.state())
+    assert (again.left_out, again.note()) == (2, made.note())
 
 
 def test_a_cost_has_a_price_that_follows_it():
@@ -119,7 +181,7 @@ def test_scales_are_those_of_reference_answers():
 
 @pytest.mark.parametrize(
     ("combine", "count", "wanted"),
-    [("maxmin", 1, "2 rewards or more"), ("ensemble", 1, "2 rewards"), ("safety", 3, "two"),
+    [("maxmin", 1, "2 or more rewards"), ("ensemble", 1, "2 or more"), ("safety", 3, "two"),
      ("lagrangian", 1, "two rewards")],
 )  # fmt: skip
 def test_a_rule_says_how_many_rewards_it_takes(combine, count, wanted):
@@ -189,6 +251,7 @@ def test_what_a_function_fails_by_is_said_once_with_its_line(capsys):
 
 def test_a_function_by_its_name(tmp_path, monkeypatch):
     (tmp_path / "my_reward.py").write_text("def score(p, c): return [len(x) for x in c]\nn = 3\n")
+    (tmp_path / "broken.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     cpu = torch.device("cpu")
@@ -198,6 +261,7 @@ def test_a_function_by_its_name(tmp_path, monkeypatch):
         ("mine.rewards:score", "there is no module 'mine'"),
         ("my_reward:sore", "my_reward has no 'sore'"),
         ("my_reward:n", "it is no function"),
+        ("broken:score", "broken cannot be imported .ZeroDivisionError"),
     ):
         with pytest.raises(SettingsError, match=match):
             find_reward(name, cpu)

@@ -24,12 +24,14 @@ TESTS = Path(__file__).parents[1]
 
 # Runs as a user's process does and kills itself, as the kernel would, at a bad moment:
 # `log`: a step is logged that no checkpoint knows; `half`: its line is half-written;
-# `checkpoint`: the newer checkpoint lies there in part.
+# `checkpoint`: the newer checkpoint lies there in part; `rollout`: some tokens of step 5 are there;
+# `update`: the second of its updates is done.
 VICTIM = """
-import os, signal, sys
+import functools, os, signal, sys
 import tiny, torch  # tiny: as many threads as the other runs have
 from pathlib import Path
 from suffrage.core import runs
+from suffrage.models import sample
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
@@ -45,16 +47,31 @@ def log_and_die(run, metrics, timing, whole=runs.RunDirectory.log):
                 file.write('{"step": 5, "lo')
         die()
 
+since = []  # what was done since the checkpoint of step 4
+
 def save_and_die(state, path, whole=torch.save):
     whole(state, path)
     if "step-00000004" in str(path):
+        since.append("checkpoint")
+        if moment == "checkpoint":
+            die()
+
+def second_and_die(*args, whole, **kwargs):
+    whole(*args, **kwargs)
+    since.extend(since[:1])
+    if len(since) == 3:
         die()
 
 moment, given, reward, out = sys.argv[1:]
-if moment == "checkpoint":
-    torch.save = save_and_die
-else:
+if moment in ("log", "half"):
     runs.RunDirectory.log = log_and_die
+else:
+    torch.save = save_and_die
+if moment == "rollout":
+    sample._choose_all = functools.partial(second_and_die, whole=sample._choose_all)
+elif moment == "update":
+    step = torch.optim.AdamW.step
+    torch.optim.AdamW.step = functools.partialmethod(second_and_die, whole=step)
 settings = TrainSettings.model_validate_json(given)
 if reward:
     train_online(settings, reward, Path(out))

@@ -16,7 +16,8 @@ def curves(**figures: tuple[float, float]) -> list[dict[str, float]]:
     return [
         {"step": step + 1, "ratio": 1.0}
         | {
-            name.replace("eval_", "eval/"): first + (last - first) * step / (STEPS - 1)
+            name.replace("eval_", "eval/").replace("watched_", "watched/"): first
+            + (last - first) * step / (STEPS - 1)
             for name, (first, last) in {**WELL, **figures}.items()
         }
         for step in range(STEPS)
@@ -58,6 +59,19 @@ def test_a_held_out_reward_that_turns_while_training_goes_on_rising_names_its_be
     assert "--patience 1" in found
     rows[-1]["eval/reward"] = 0.57  # within a tenth of the rise
     assert advice(CHECKS, rows) == ()
+
+
+def test_a_watched_reward_that_falls_while_the_other_rises_is_named():
+    fell = curves(watched_judge=(7.0, 4.0))
+    (found,) = advice(CHECKS, fell)
+    assert "judge, which is only watched, fell from 6.921 to 4.079" in found
+    assert advice(CHECKS, curves(watched_judge=(4.0, 7.0))) == ()
+    assert advice(CHECKS, curves(watched_judge=(7.0, 4.0), reward=(0.8, 0.1))) == ()
+    noisy = curves()
+    for row, judged in zip(noisy, [5.0, 3.0, 4.5, 3.5] * 5, strict=True):
+        row["watched/judge"] = judged  # first two 4, last two 4
+    noisy[-1]["watched/judge"] = 2.5  # a fall of .5 that chance can make
+    assert advice(CHECKS, noisy) == ()
 
 
 def test_a_first_ratio_that_is_not_one_is_told_with_its_step():

@@ -13,7 +13,7 @@ from ten_groups import groups
 from torch import Tensor
 
 from suffrage.core.errors import DataError, ModelError, NumericalError, SettingsError
-from suffrage.core.records import Prompt
+from suffrage.core.records import Group, Prompt
 from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
 from suffrage.models.language_model import LanguageModel, load
@@ -218,8 +218,18 @@ def test_prompts_are_read_once_and_leave_room_for_the_answer(prompts_file):
         read_tasks(prompts_file, bundle.encoder(), 120, None)
     with pytest.raises(DataError, match="no prompt leaves room for 120 new tokens; ask for fewer"):
         read_tasks(prompts_file, bundle.encoder("skip"), 120, None)
-    cut, _ = read_tasks(prompts_file, bundle.encoder("cut"), 120, None)
+    cut, note = read_tasks(prompts_file, bundle.encoder("cut"), 120, None)
     assert {len(task.tokens) for task in cut} == {8}
+    room = "so that 120 new tokens fit in 128"
+    assert note.endswith(f"rows kept; prompts that lost their beginning {room}: {len(cut)}")
+
+
+def test_prompts_that_leave_no_room_are_counted(tmp_path):
+    one, other = (Prompt(id=name, content=name * 30) for name in ("a", "bcde"))
+    write_groups(tmp_path / "p.jsonl", [Group(prompt=one), Group(prompt=other)])
+    tasks, note = read_tasks(str(tmp_path / "p.jsonl"), tiny.bundle().encoder("skip"), 60, None)
+    assert [task.prompt.id for task in tasks] == ["a"]
+    assert note.endswith("; prompts left out so that 60 new tokens fit in 128: 1")
 
 
 def test_a_run_of_ppo(settings, tmp_path, prompts_file, reward_folder, model_folder):

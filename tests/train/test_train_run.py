@@ -238,6 +238,8 @@ def test_a_held_out_loss_that_is_no_number_stops_the_run(settings, tmp_path, mon
 def test_patience_needs_something_held_out(settings, tmp_path):
     with pytest.raises(SettingsError, match=r"--patience 2 .* give --holdout or --eval-data"):
         train_offline(settings("dpo", patience=2), tmp_path / "run")
+    with pytest.raises(SettingsError, match=r"--patience 2 counts evaluations.* give --eval-every"):
+        train_offline(settings("dpo", patience=2, holdout=0.2), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -36,6 +36,7 @@ PANELS = (
     Panel("logp", ("chosen_logp", "rejected_logp")),
     Panel("entropy", ("entropy",)),
     Panel("length", ("length",)),
+    Panel("unfinished", ("unfinished",)),
     Panel("clip_fraction", ("clip_fraction",)),
     Panel("value_loss", ("value_loss",)),
     Panel("explained_variance", ("explained_variance",)),

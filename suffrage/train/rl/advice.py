@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import statistics
+
 from suffrage.train.advice import Check, Rows, ends
 
 NEGATIVE = -0.1  # nats an answer: chance alone seldom takes the mean of a tenth of a run so low
 FELL = 0.1  # of the held-out reward's rise that is lost again
+WATCHED = "watched/"  # what a reward of weight 0 is logged as
+NOISES = 2.0  # by which a watched reward must fall before anything is said
 LONGER = 1.5  # times as long, or as short, while the reward rises
 COLLAPSED = 0.1  # of the entropy the run began with
 CUT = 0.5  # share of answers that are cut
@@ -39,6 +45,30 @@ def _hacked(rows: Rows) -> str:
         "prompts or the reward's mistakes; --patience 1 keeps the best weights, a larger --kl-coef "
         "stays nearer"
     )
+
+
+def _judged_worse(rows: Rows) -> str:
+    """A reward that is only watched falls while the one that is followed rises (2210.10760)."""
+    trained = ends(rows, "reward")
+    if trained is None or trained[1] <= trained[0]:
+        return ""
+    for name in dict.fromkeys(key for row in rows for key in row if key.startswith(WATCHED)):
+        found = ends(rows, name)
+        if found is not None and found[1] < found[0] - NOISES * _noise(rows, name):
+            return (
+                f"the reward rose while {name.removeprefix(WATCHED)}, which is only watched, fell "
+                f"from {found[0]:.3f} to {found[1]:.3f}: the policy exploits mistakes of the "
+                "reward; a larger --kl-coef or a smaller --stop-kl keeps it nearer, or add what is "
+                "watched to the reward"
+            )
+    return ""
+
+
+def _noise(rows: Rows, name: str) -> float:
+    """How far chance moves a mean over a tenth of the rows, judged by the changes row to row."""
+    values = [row[name] for row in rows if name in row]
+    changes = [after - before for before, after in itertools.pairwise(values)]
+    return statistics.pstdev(changes) / math.sqrt(max(1, len(values) // 10))
 
 
 def _lengths(rows: Rows) -> str:
@@ -90,6 +120,7 @@ def _other_numbers(rows: Rows) -> str:
 CHECKS: tuple[Check, ...] = (
     _negative_kl,
     _hacked,
+    _judged_worse,
     _lengths,
     _collapsed,
     _cut,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -30,6 +33,19 @@ class Average(nn.Module):
         for name, weight in model.named_parameters():
             if name in self.names:
                 self.get_buffer(self.names[name]).lerp_(weight, 1 - self.decay)
+
+    @contextmanager
+    def within(self, model: nn.Module) -> Iterator[None]:
+        """Within, the model has the average's weights: what is evaluated is what is saved."""
+        own = {n: p.detach().clone() for n, p in model.named_parameters() if n in self.names}
+        self.write(model)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in model.named_parameters():
+                    if name in own:
+                        weight.copy_(own[name])
 
     @torch.no_grad()
     def write(self, model: nn.Module) -> None:

@@ -18,7 +18,7 @@ from suffrage.objectives.table import objective
 from suffrage.train.settings import TrainSettings, check_patience
 
 COMPARED = (RLOOOptions, GRPOOptions, OnlineDPOOptions)  # answers to a prompt with each other
-SHIFTING = ("safety", "lagrangian", "maxmin")  # the same answer scores otherwise in another round
+SHIFTING = ("lagrangian", "maxmin")  # the same answer scores otherwise in another round
 
 
 def check(settings: TrainSettings, rewards: Sequence[str]) -> SamplingOptions:

@@ -8,27 +8,30 @@ import torch
 from torch import Tensor
 
 from suffrage.core.errors import NumericalError
+from suffrage.core.records import Prompt
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.optimiser import Metrics
 
+SAFETY = "safety"  # category of a prompt whose answers are judged by their safety alone
 UNSAFE = 0.15  # a probability of being safe below it makes safety the reward (2307.09288, 3.2.3)
 
 
 def combine(
-    score_MB: Tensor, weights: Sequence[float], options: SamplingOptions, price: float
+    score_MB: Tensor, prompts: Sequence[Prompt], options: SamplingOptions, price: float
 ) -> tuple[Tensor, Metrics]:
-    """(B,) and the figures of the way they were combined."""
+    """(B,) and the figures of the way they were combined; prompts: of each answer."""
     if not score_MB.shape[1]:
         raise NumericalError("no answer of this rollout has a reward")
     if options.combine == "ensemble":
         return ensemble(score_MB, options.disagreement)
     if options.combine == "safety":
-        return safety_first(score_MB)
+        of_safety_B = torch.tensor([p.meta.get("category") == SAFETY for p in prompts])
+        return safety_first(score_MB, of_safety_B)
     if options.combine == "lagrangian":
         return lagrangian(score_MB, price)
     if options.combine == "maxmin":
         return maxmin(score_MB)
-    return torch.tensor(weights, dtype=score_MB.dtype) @ score_MB, {}
+    return score_MB.sum(0), {}
 
 
 def ensemble(score_MB: Tensor, disagreement: float) -> tuple[Tensor, Metrics]:
@@ -41,16 +44,22 @@ def ensemble(score_MB: Tensor, disagreement: float) -> tuple[Tensor, Metrics]:
     return score_MB.mean(0) - disagreement * spread_B, {"disagreement": float(spread_B.mean())}
 
 
-def safety_first(score_MB: Tensor) -> tuple[Tensor, Metrics]:
+def safety_first(score_MB: Tensor, of_safety_B: Tensor) -> tuple[Tensor, Metrics]:
     """Llama 2's rule (2307.09288, section 3.2.3): the first reward is safety, the second help.
 
-    R = safety where sigmoid(safety) < .15, else help;   whitened over the batch
+    R = safety where the prompt is one of safety or sigmoid(safety) < .15, else help
+
+    The paper then whitens R: `whitened`, where a policy learns from it.
     """
     safety_B, help_B = score_MB
     unsafe_B = torch.sigmoid(safety_B) < UNSAFE
-    chosen_B = torch.where(unsafe_B, safety_B, help_B)
-    whitened_B = (chosen_B - chosen_B.mean()) / (chosen_B.std(correction=0) + 1e-8)
-    return whitened_B, {"unsafe": float(unsafe_B.float().mean())}
+    chosen_B = torch.where(of_safety_B | unsafe_B, safety_B, help_B)
+    return chosen_B, {"unsafe": float(unsafe_B.float().mean())}
+
+
+def whitened(score_B: Tensor) -> Tensor:
+    """Scores of a rollout at mean 0 and variance 1, so that no logged figure need be."""
+    return (score_B - score_B.mean()) / (score_B.std(correction=0) + 1e-8)
 
 
 def lagrangian(score_MB: Tensor, price: float) -> tuple[Tensor, Metrics]:

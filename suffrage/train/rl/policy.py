@@ -20,6 +20,7 @@ from suffrage.train.figures import Sums, add_sums, averages
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.rl.advantages import Estimated, advantages_of
 from suffrage.train.rl.average import Average
+from suffrage.train.rl.combine import whitened
 from suffrage.train.rl.pretraining import Pretraining
 from suffrage.train.rl.rollout import Roller, Rollout, seed_of
 from suffrage.train.rl.tasks import Task
@@ -62,6 +63,8 @@ class PolicyStep:
         chosen = self.batches.at(step)
         rollout = self.roller([self.tasks[i] for i in chosen], seed_of(self.seed, step), chosen)
         metrics = rollout.metrics
+        if self.options.combine == "safety":
+            rollout = rollout.rescored(whitened)
         estimated = self.advantages(rollout, self.kl_coef)
         updated = self._updates(rollout, estimated, step)
         self._adapt(metrics, len(rollout.mask_BT))

@@ -118,6 +118,10 @@ def find_function(name: str) -> UserFunction:
         raise SettingsError(
             f"--reward {name}: {module} has no {attribute!r}; name one of its functions."
         ) from None
+    except Exception as error:  # it is the user's code
+        raise SettingsError(
+            f"--reward {name}: {module} cannot be imported ({error!r}); mend it."
+        ) from error
     if not callable(found):
         raise SettingsError(f"--reward {name}: it is no function; name one.")
     function: UserFunction = found

@@ -1,7 +1,8 @@
 """Several rewards as one: what each says, how they are combined, and what is taken off.
 
-Every score is kept apart in the figures. What is learned of the rewards on the way (the price of a
-cost, the scale of a reference answer) lives here and goes into the checkpoints.
+Every score is kept apart in the figures, and that of a reward of weight 0 is only watched. What is
+learned of the rewards on the way (the price of a cost, the scale of a reference answer) lives here
+and goes into the checkpoints.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from suffrage.core.errors import NumericalError, SettingsError
+from suffrage.core.progress import say
 from suffrage.core.records import Prompt
 from suffrage.models.sample import Sample
 from suffrage.objectives.online import SamplingOptions
@@ -24,15 +26,23 @@ from suffrage.train.rl.reward import Reward
 
 LEFT_OUT_MOST = 0.5  # share of a rollout's answers without a score at which a run stops
 GRAM = 3  # tokens of a stretch that may be repeated
+NAMED = 20  # prompts with an answer without a score that are named
 
 
 @dataclass(frozen=True)
 class Member:
-    """One of the rewards: by which name it is logged, its weight in a sum, and what scores."""
+    """One of the rewards: by which name it is logged, what its score is multiplied by, what scores.
+
+    One of weight 0 is watched: it is logged, and nothing follows it.
+    """
 
     name: str
     weight: float
     reward: Reward
+
+    @property
+    def figure(self) -> str:
+        return f"{'reward' if self.weight else 'watched'}/{self.name}"
 
 
 @dataclass
@@ -40,7 +50,8 @@ class Rewards:
     """The rewards of a run.
 
     price: what a unit of cost costs, lambda in Safe-RLHF. shift, scale: of each member, so that
-    answers of the reference have mean 0 and variance 1. left_out: answers without a score so far.
+    answers of the reference have mean 0 and variance 1. without: how many answers of each prompt
+    had no score so far.
     """
 
     members: tuple[Member, ...]
@@ -48,19 +59,25 @@ class Rewards:
     price: float = 1.0
     shift: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
-    left_out: int = 0
+    without: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.shift = self.shift or [0.0] * len(self.members)
         self.scale = self.scale or [1.0] * len(self.members)
         least = {"sum": 1, "maxmin": 2, "ensemble": 2}.get(self.options.combine, 2)
         most = {"safety": 2, "lagrangian": 2}.get(self.options.combine, math.inf)
-        if not least <= len(self.members) <= most:
-            wanted = "two rewards" if most == 2 else f"{least} rewards or more"
+        counted = sum(member.weight != 0 for member in self.members)
+        if not least <= counted <= most:
+            wanted = "two rewards" if most == 2 else f"{least} or more rewards"
             raise SettingsError(
-                f"--combine {self.options.combine} takes {wanted}, and {len(self.members)} "
-                "came; repeat --reward."
+                f"--combine {self.options.combine} takes {wanted} of a weight that is not 0, and "
+                f"{counted} came; repeat --reward."
             )
+
+    @property
+    def left_out(self) -> int:
+        """Answers without a score so far."""
+        return sum(self.without.values())
 
     def __call__(
         self,
@@ -70,12 +87,14 @@ class Rewards:
     ) -> tuple[Tensor, Metrics]:
         """(B,) on the CPU, nan for an answer without a score; and each reward's mean."""
         score_MB = self.apart(prompts, texts)
-        good_B = torch.isfinite(score_MB).all(0)
-        self._count(good_B, [p.id for p, own in zip(prompts, texts, strict=True) for _ in own])
+        weight_M = torch.tensor([m.weight for m in self.members], dtype=score_MB.dtype)
+        counted_MB = (weight_M[:, None] * score_MB)[weight_M != 0]
+        good_B = torch.isfinite(counted_MB).all(0)
+        asked = [p for p, own in zip(prompts, texts, strict=True) for _ in own]
+        self._count(good_B, [prompt.id for prompt in asked])
         score_B = torch.full((score_MB.shape[1],), math.nan)
-        combined_B, metrics = combine(
-            score_MB[:, good_B], [m.weight for m in self.members], self.options, self.price
-        )
+        kept = [prompt for prompt, good in zip(asked, good_B.tolist(), strict=True) if good]
+        combined_B, metrics = combine(counted_MB[:, good_B], kept, self.options, self.price)
         flat = [s for own in samples for s in own]
         left = [s for s, good in zip(flat, good_B.tolist(), strict=True) if good]
         score_B[good_B] = self._after(combined_B, left)
@@ -118,7 +137,12 @@ class Rewards:
 
     def _count(self, good_B: Tensor, prompts: list[str]) -> None:
         bad = [name for name, good in zip(prompts, good_B.tolist(), strict=True) if not good]
-        self.left_out += len(bad)
+        names = list(dict.fromkeys(bad))
+        if not self.without.keys() >= set(names) and len(self.without) < NAMED:
+            told = f"no reward for {len(bad)} of {len(prompts)} answers, which are left out"
+            say(told + _to(names))
+        for name in bad:
+            self.without[name] = self.without.get(name, 0) + 1
         if len(bad) > LEFT_OUT_MOST * len(prompts):
             raise NumericalError(
                 f"the reward gave no finite number for {len(bad)} of {len(prompts)} answers (the "
@@ -127,18 +151,32 @@ class Rewards:
             )
 
     def _each(self, score_MB: Tensor) -> Metrics:
+        """The mean of each of several; what a watched one has no score for is passed over."""
         if len(self.members) == 1:
             return {}
-        return {
-            f"reward/{m.name}": float(row.mean())
-            for m, row in zip(self.members, score_MB, strict=True)
+        scored = {
+            member.figure: row[torch.isfinite(row)]
+            for member, row in zip(self.members, score_MB, strict=True)
         }
+        return {name: float(row.mean()) for name, row in scored.items() if len(row)}
+
+    def note(self) -> tuple[str, ...]:
+        """What a finished run says of answers without a score, if there were any."""
+        names = _to(list(self.without))
+        said = f"answers that had no reward and were left out: {self.left_out}{names}"
+        return (said,) if self.without else ()
 
     def state(self) -> dict[str, Any]:
-        return {"price": self.price, "left_out": self.left_out}
+        return {"price": self.price, "without": self.without}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.price, self.left_out = state["price"], state["left_out"]
+        self.price, self.without = state["price"], dict(state["without"])
+
+
+def _to(prompts: Sequence[str]) -> str:
+    """`, to prompts a, b`: the first of many."""
+    more = f" and {len(prompts) - NAMED} more" if len(prompts) > NAMED else ""
+    return f", to prompts {', '.join(prompts[:NAMED])}{more}"
 
 
 def repetition(tokens: Sequence[int]) -> float:

@@ -19,6 +19,8 @@ from suffrage.train.rl.critic import Critic
 from suffrage.train.rl.sampler import Sampler, Scored
 from suffrage.train.rl.tasks import Task
 
+APART = ("reward/", "watched/")  # figures of one reward among several
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -43,6 +45,10 @@ class Rollout:
         apart_BT = (self.logps_BT - self.reference_BT) * self.mask_BT
         entropy = float(-(self.logps_BT * self.mask_BT).sum() / self.mask_BT.sum())
         return {**self.scored.metrics, "kl": float(apart_BT.sum(1).mean()), "entropy": entropy}
+
+    def rescored(self, change: Callable[[Tensor], Tensor]) -> Rollout:
+        """The same answers with their scores changed; the figures stay those of the scores."""
+        return replace(self, scored=replace(self.scored, score_B=change(self.scored.score_B)))
 
     def rows(self, trees: Sequence[int]) -> Tensor:
         """The completions of these trees, in order."""
@@ -82,6 +88,7 @@ class Roller:
         found, scored = rollout.metrics, rollout.scored
         mean = clustered_mean(scored.score_B.numpy(), scored.group_B.numpy())
         told = {name: found[name] for name in ("reward", "kl", "length", "unfinished")}
+        told |= {name: value for name, value in found.items() if name.startswith(APART)}
         ends = {"reward_low": mean.low, "reward_high": mean.high}
         return told | {name: end for name, end in ends.items() if end is not None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,6 +81,14 @@ class Prepared:
     note: str
     average: Average | None = None
 
+    def saved(self) -> AbstractContextManager[None]:
+        """Within, the policy has the weights that would be saved now."""
+        return self.average.within(self.trained.model) if self.average else nullcontext()
+
+    def evaluate(self) -> Metrics:
+        with self.saved():
+            return self.step.evaluate(self.held_out)
+
 
 def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Path) -> Finished:
     """Train a policy against one reward or several and leave a run directory at `out`.
@@ -104,9 +113,8 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     wanted = steps_of(settings.model_copy(update={"max_steps": None}), step.batches)
     ended = why_ended(run.metrics, settings, step.optimiser.settings.steps, wanted)
     finish(run, settings, trained, metrics, ended=ended)
-    left_out = step.roller.sampler.rewards.left_out
-    without = (f"{left_out} answers had no reward and were left out",) * bool(left_out)
-    told = (*without, *forgotten(settings), *advice(CHECKS, run.metrics))
+    left_out = step.roller.sampler.rewards.note()
+    told = (*left_out, *forgotten(settings), *advice(CHECKS, run.metrics))
     notes = (prepared.note, f"ended: {ended}", *told)
     return Finished(out, metrics, notes)
 
@@ -116,16 +124,16 @@ def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metr
     step, held_out = prepared.step, prepared.held_out
     device = device_of(settings.device)
     asked = replace(step.roller.sampler, policy=prepared.trained)
-    log = SampleLog(run, asked, held_out, settings.seed)
+    log = SampleLog(run, asked, held_out, settings.seed, prepared.saved)
     with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
         return train(
             run,
             step.optimiser,
             step,
             label=settings.method,
-            evaluate=(lambda: step.evaluate(held_out)) if held_out else None,
+            evaluate=prepared.evaluate if held_out else None,
             keeper=step,
-            show="reward",
+            show=("reward", "kl"),
             watchers=(watch, LiveAdvice(CHECKS), log),
             stop=Stops(settings.stop_reward, settings.stop_kl),
         )
@@ -163,9 +171,14 @@ def prepare(
 
 
 def members_of(names: Sequence[str], find: Callable[[str], Reward]) -> tuple[Member, ...]:
-    """`NAME` or `WEIGHT*NAME` each, as `find` finds it."""
+    """`NAME` or `WEIGHT*NAME` each, as `find` finds it; by its whole name if a short one is not
+    enough to tell it from another."""
     parts = [weight_and_name(given) for given in names]
-    return tuple(Member(short_name(name), weight, find(name)) for weight, name in parts)
+    short = [short_name(name) for _, name in parts]
+    return tuple(
+        Member(said if short.count(said) == 1 else name, weight, find(name))
+        for said, (weight, name) in zip(short, parts, strict=True)
+    )
 
 
 def weight_and_name(given: str) -> tuple[float, str]:

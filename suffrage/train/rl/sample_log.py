@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,18 +22,22 @@ SHOWN = 3  # prompts
 class SampleLog:
     """Told of each row of figures, appends to `samples.jsonl` after an evaluation.
 
-    A prompt's random numbers are those of the evaluation, so these are answers it counted.
+    A prompt's random numbers are those of the evaluation, so these are answers it counted. saved:
+    within which the policy has the weights that it evaluated.
     """
 
     run: RunDirectory
     sampler: Sampler
     tasks: Sequence[Task]
     seed: int
+    saved: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __call__(self, row: Metrics) -> None:
         if "eval/reward" not in row:
             return
-        for task, text, rewards in self._answers():
+        with self.saved():
+            answers = self._answers()
+        for task, text, rewards in answers:
             prompt = {"prompt_id": task.prompt.id, "prompt": task.prompt.text}
             answer = {"step": row["step"], **prompt, "completion": text, "rewards": rewards}
             append_jsonl(self.run.path / SAMPLES, answer)

@@ -28,8 +28,10 @@ class Stops:
         reward = row.get("eval/reward", row.get("reward"))
         if self.reward is not None and reward is not None and reward >= self.reward:
             return f"the reward reached {reward:.3g}, and --stop-reward is {self.reward:g}"
-        if self.kl is not None and row.get("kl", 0.0) > self.kl:
-            return f"the KL to the reference reached {row['kl']:.3g}, past --stop-kl {self.kl:g}"
+        # Best-of-n samples from the reference itself: what it has learned shows when evaluated.
+        kl = max(row.get("kl", 0.0), row.get("eval/kl", 0.0))
+        if self.kl is not None and kl > self.kl:
+            return f"the KL to the reference reached {kl:.3g}, past --stop-kl {self.kl:g}"
         return ""
 
 
@@ -43,7 +45,8 @@ def why_ended(
         return cause
     held_out = [bad for row in rows if (bad := badness(row)) is not None]
     if settings.patience and last["step"] < steps and held_out:
-        return f"the held-out reward has not risen for {settings.patience} evaluations"
+        many = "an evaluation" if settings.patience == 1 else f"{settings.patience} evaluations"
+        return f"the held-out reward has not risen for {many}"
     if steps < wanted:
         return f"the most steps, {steps}, are done; --max-steps allows more"
     return f"all {steps} steps are done"

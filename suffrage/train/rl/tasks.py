@@ -26,7 +26,8 @@ def tasks_of(
     """Prompts to train on and prompts to evaluate on, from two files or from one split by seed."""
     tasks, note = read_tasks(settings.data, encoder, new_tokens, settings.data_size)
     if settings.eval_data is not None:
-        return tasks, read_tasks(settings.eval_data, encoder, new_tokens, None)[0], note
+        held_out, more = read_tasks(settings.eval_data, encoder, new_tokens, None)
+        return tasks, held_out, f"{note}; {more}"
     groups = [Group(prompt=task.prompt) for task in tasks]
     _, held = split_groups(groups, settings.holdout, settings.seed)
     names = {group.prompt.id for group in held}
@@ -37,16 +38,24 @@ def tasks_of(
 def read_tasks(
     source: str, encoder: Encoder, new_tokens: int, data_size: int | None
 ) -> tuple[list[Task], str]:
-    """The prompts of a file as tasks that leave room for the answer."""
+    """The prompts of a file as tasks that leave room for the answer, and what was made of them."""
     prompts, report = read_prompts(source, data_size=data_size)
     tasks = []
+    without, shortened = 0, 0
     with report.located():
         for prompt in prompts:
-            tokens = encoder.fits(prompt, encoder.prompt(prompt), new_tokens)
-            if tokens is not None:
-                tasks.append(Task(prompt, tokens))
+            whole = encoder.prompt(prompt)
+            tokens = encoder.fits(prompt, whole, new_tokens)
+            if tokens is None:
+                without += 1
+                continue
+            shortened += len(tokens) < len(whole)
+            tasks.append(Task(prompt, tokens))
     if not tasks:
         raise DataError(
             f"no prompt leaves room for {new_tokens} new tokens; ask for fewer.", source
         )
-    return tasks, str(report)
+    room = f"so that {new_tokens} new tokens fit in {encoder.context}"
+    told = [f"prompts left out {room}: {without}"] * bool(without)
+    told += [f"prompts that lost their beginning {room}: {shortened}"] * bool(shortened)
+    return tasks, "; ".join([str(report), *told])
