@@ -139,7 +139,12 @@ class Judgment(Record):
             self.completions
         ):
             raise ValueError("shown holds other completions than were judged")
+        # nobody asks which fields were given: one set for all, as a million take 0.7 GB
+        object.__setattr__(self, "__pydantic_fields_set__", _ALL_FIELDS)
         return self
+
+
+_ALL_FIELDS = set(Judgment.model_fields)
 
 
 def _one_of(allowed: tuple[str | int, ...], judged: int) -> Any:

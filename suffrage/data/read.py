@@ -210,7 +210,7 @@ def _build(
     places: dict[str, tuple[str, int]] = {}
     left_out: Counter[str] = Counter()
     ids, repeated = Ids(), 0
-    for row in read.rows:
+    for row in _taken(read.rows):
         if len(built) == data_size:
             break
         try:
@@ -244,6 +244,16 @@ def _left_out(reasons: Counter[str]) -> list[str]:
     ]
     hidden = len(said) - NOTES_SHOWN
     return said[:NOTES_SHOWN] + ([f"and {hidden} more reasons"] if hidden > 0 else [])
+
+
+def _taken(rows: list[RawRow]) -> Iterator[RawRow]:
+    """Each row, which then leaves its place in the list to an empty one.
+
+    A million judgments need no room as rows beside that as records.
+    """
+    for place, row in enumerate(rows):
+        rows[place] = row._replace(value=None)
+        yield row
 
 
 def _take_apart(row: RawRow, read: _Read) -> Parts | Group | Judged:

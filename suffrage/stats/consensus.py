@@ -73,11 +73,24 @@ def agreement_with_others(votes: Votes, model: OneCoin) -> Floats:
     1 when it orders the pair as they do, 0 when it does the opposite, one half for a tie, nan when
     the others have no opinion. The others' consensus is the model's log odds less this vote's part.
     """
-    sign = 2 * votes.choice_V - 1
-    own = _logit(model.accuracy_R)[votes.rater_V] * sign
-    others = model.log_odds_I[votes.item_V] - own
-    agrees = 0.5 + 0.5 * sign * np.sign(others)
+    others = _log_odds_of_others(votes, model)
+    agrees = 0.5 + 0.5 * (2 * votes.choice_V - 1) * np.sign(others)
     return np.where(np.abs(others) < 1e-9, np.nan, agrees)
+
+
+def sureness_of_others(votes: Votes, model: OneCoin) -> Floats:
+    """What agreement with the other raters weighs as evidence: (V,), 0 to 1.
+
+    Where they are right with chance p, whoever is right with chance a agrees with chance
+    1/2 + (2p - 1) (a - 1/2), whose information about a is about as (2p - 1)^2.
+    """
+    return np.asarray(np.tanh(_log_odds_of_others(votes, model) / 2) ** 2)
+
+
+def _log_odds_of_others(votes: Votes, model: OneCoin) -> Floats:
+    """That the first completion is the better one, without this vote's part: (V,)."""
+    own = _logit(model.accuracy_R)[votes.rater_V] * (2 * votes.choice_V - 1)
+    return np.asarray(model.log_odds_I[votes.item_V] - own)
 
 
 def rater_weights(judgments: Iterable[Judgment]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from suffrage.stats.agreement import (
     coincidences,
     count_values,
 )
-from suffrage.stats.consensus import agreement_with_others, one_coin
+from suffrage.stats.consensus import agreement_with_others, one_coin, sureness_of_others
 from suffrage.stats.intervals import (
     ROUNDS,
     Floats,
@@ -32,6 +32,7 @@ from suffrage.stats.intervals import (
     number,
 )
 from suffrage.stats.odd import Share, odd_raters
+from suffrage.stats.scales import scale_shares
 from suffrage.stats.votes import Opinion, Votes, latest, opinions, pair_votes
 
 KindLevel = Literal["nominal", "ordinal", "interval"]
@@ -42,6 +43,7 @@ LEVELS: dict[str, KindLevel] = {  # of measurement, for each kind of judgment
     "grade": "ordinal",
     "thumb": "nominal",
 }
+SCALES = ("rating", "grade", "thumb")  # of one completion
 
 
 def raters_result(
@@ -178,9 +180,16 @@ def _summaries(
     given = Counter(judgment.rater for judgment in judgments)
     numbers = {name: index for index, name in enumerate(votes.raters)}
     own = [votes.rater_V == numbers.get(name, -1) for name in sorted(given)]
-    right, first = agreement_with_others(votes, one_coin(votes)), _won_by_first(votes)
+    model = one_coin(votes)
+    right, first = agreement_with_others(votes, model), _won_by_first(votes)
+    sure = sureness_of_others(votes, model)
+    kind, chosen, _ = commonest(judgments)
+    scales = scale_shares(values_given(chosen)) if kind in SCALES else {}
     odd = odd_raters(
-        [_share(right[mine], votes.prompt_V[mine]) for mine in own],
+        [
+            scales.get(name) or _share(right[mine], votes.prompt_V[mine], sure[mine])
+            for name, mine in zip(sorted(given), own, strict=True)
+        ],
         [_share(first[mine], votes.prompt_V[mine]) for mine in own],
     )
     return [
@@ -206,9 +215,13 @@ _ALONE = "no pair on which the other raters lean to a side"
 _NOT_SHOWN = "the order shown was not recorded"
 
 
-def _share(tally: Floats, prompts: Ints) -> Share:
+def _share(tally: Floats, prompts: Ints, sure: Floats | None = None) -> Share:
     known = ~np.isnan(tally)
-    return Share(*clustered_error(tally[known], np.ones(known.sum()), prompts[known]))
+    tally, weight = tally[known], np.ones(known.sum()) if sure is None else sure[known]
+    error = clustered_error(tally, np.ones(len(tally)), prompts[known])
+    total = max(float(weight.sum()), 1e-9)
+    worth = total**2 / max(float((weight**2).sum()), 1e-9)
+    return Share(*error, len(tally), sure=float((weight * tally).sum()) / total, worth=worth)
 
 
 def _estimate(tally: Floats, prompts: Ints, if_none: str, seed: int, rounds: int) -> Estimate:

@@ -367,3 +367,17 @@ def test_the_status_tells_agreement_disputes_and_what_cannot_be_judged(suffrage,
     assert told["agreement"]["value"] == pytest.approx(0.25)
     assert (told["skipped"]["items"], told["skipped"]["times"]) == (1, 2)
     assert [row["skips"] for row in told["raters"]] == [1, 1]
+
+
+def test_an_export_tells_what_was_skipped_and_by_whom(suffrage, project):
+    store = open_store(project / "label.db")
+    judge_two_and_skip_one(store, "Ana", {"p0": "a", "p1": "a"})
+    store.close()
+    out = suffrage("label export --out all.jsonl").out
+    assert "1 items skipped as impossible to judge, by Ana 1; `suffrage label status`" in out
+    told = json.loads(suffrage("label export --out again.jsonl --json").out)
+    assert told["skipped"] == {"items": 1, "times": 1, "by": {"Ana": 1}}
+    hidden = suffrage("label export --out hidden.jsonl --pseudonyms").out
+    assert "1 items skipped as impossible to judge; `suffrage label status`" in hidden
+    hidden = suffrage("label export --out without.jsonl --pseudonyms --json").out
+    assert json.loads(hidden)["skipped"] == {"items": 1, "times": 1}

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from suffrage.core.errors import DataError
-from suffrage.data.read import ReadReport, Refused, read_groups, read_prompts, write_groups
+from suffrage.data.read import ReadReport, Refused, _taken, read_groups, read_prompts, write_groups
+from suffrage.data.readers.containers import RawRow
 from suffrage.data.readers.table import GROUP_FORMATS, PROMPT_FORMATS
 
 PAIR = {"prompt": "q", "chosen": "a", "rejected": "b"}
@@ -179,3 +180,11 @@ def test_a_table_of_who_beat_whom_is_sent_to_the_verb_that_reads_it(tmp_path):
     (tmp_path / "v.csv").write_text("prompt,a,b,winner,rater\nq,x,y,x,r1\n", encoding="utf-8")
     with pytest.raises(DataError, match="`suffrage rank` reads it"):
         read_groups(tmp_path / "v.csv")
+
+
+def test_a_row_leaves_its_list_once_it_is_built() -> None:
+    rows = [RawRow("f", number, {"n": number}) for number in (1, 2)]
+    taken = _taken(rows)
+    assert next(taken).value == {"n": 1}
+    assert [row.value for row in rows] == [None, {"n": 2}]
+    assert [row.number for row in taken] == [2]

@@ -180,11 +180,12 @@ def test_evidence_is_one_sentence_with_both_figures() -> None:
     assert all(not result[name].evidence for name in GOOD)
 
 
-def share(value: float, prompts: int = 50, error: float = 0.03) -> Share:
-    return Share(value, error, prompts)
+def share(value: float, prompts: int = 50, error: float = 0.03, votes: int = 100) -> Share:
+    return Share(value, error, prompts, votes, sure=value, worth=votes)
 
 
-UNKNOWN = Share(float("nan"), float("nan"), 0)
+NAN = float("nan")
+UNKNOWN = Share(NAN, NAN, 0, 0, sure=NAN, worth=0.0)
 
 
 def test_two_raters_cannot_show_who_is_odd() -> None:
@@ -192,9 +193,9 @@ def test_two_raters_cannot_show_who_is_odd() -> None:
 
 
 def test_few_prompts_prove_nothing() -> None:
-    few = [share(0.9)] * 4 + [share(0.0, prompts=2, error=0.08)]
+    few = [share(0.9)] * 4 + [share(0.0, prompts=4, error=0.08)]
     assert odd_raters(few, [UNKNOWN] * 5)[4] == ("", "")
-    assert odd_raters([*few[:4], share(0.0, prompts=1)], [UNKNOWN] * 5)[4] == ("", "")
+    assert odd_raters([*few[:4], share(0.0, prompts=5)], [UNKNOWN] * 5)[4][0] == "reversed"
 
 
 def test_a_weak_rater_who_still_reads_is_not_careless() -> None:
@@ -208,6 +209,7 @@ def test_a_side_without_harm_is_no_offence() -> None:
     reliability = [share(0.9)] * 5
     first = [share(0.5)] * 4 + [share(0.8)]
     assert odd_raters(reliability, first)[4][0] == ""
+    assert odd_raters([*reliability[:4], share(0.8)], first)[4][0] == ""
     assert odd_raters([*reliability[:4], share(0.6)], first)[4][0] == "side"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from suffrage.cli.arguments import SEED, add_overwrite, number, parse, print_json
 from suffrage.cli.label.project import existing, label_parser
+from suffrage.cli.label.status import of_counts
 from suffrage.core.errors import SettingsError
 from suffrage.label.formats import FORMATS, export
 from suffrage.label.store.contents import groups
+from suffrage.label.store.skips import SkipCounts, count_skips
 
 
 def run(words: Sequence[str]) -> int:
@@ -24,8 +27,9 @@ def run(words: Sequence[str]) -> int:
     args = parse(parser, words)
     if args.out is None:
         raise SettingsError("suffrage label export needs --out, the file to write.")
+    store = existing(args)
     report = export(
-        groups(existing(args)),
+        groups(store),
         Path(args.out),
         args.format,
         pseudonyms=args.pseudonyms,
@@ -33,8 +37,18 @@ def run(words: Sequence[str]) -> int:
         seed=args.seed,
         overwrite=args.overwrite,
     )
+    skips = count_skips(store)
     if args.json:
-        print_json({"files": {str(path): rows for path, rows in report.files.items()}})
+        files = {str(path): rows for path, rows in report.files.items()}
+        print_json({"files": files, "skipped": _skipped(skips, names=not args.pseudonyms)})
     else:
         print(report)
+        if skips.items:
+            hidden = SkipCounts(skips.items, skips.times, {}) if args.pseudonyms else skips
+            print(f"  {of_counts(hidden)}; `suffrage label status` has the reasons")
     return 0
+
+
+def _skipped(skips: SkipCounts, *, names: bool) -> dict[str, Any]:
+    """What raters said cannot be judged, without their names where the file hides them."""
+    return {"items": skips.items, "times": skips.times} | ({"by": skips.by} if names else {})

@@ -16,7 +16,7 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.records import Group, JudgmentKind, RecordError
 from suffrage.data.read import read_groups
 from suffrage.label.store.contents import TaskPlan
-from suffrage.label.store.database import Store, open_store
+from suffrage.label.store.database import Store, open_store, open_whole
 from suffrage.label.store.unsigned import is_unsigned
 
 DATABASE = "label.db"
@@ -47,19 +47,16 @@ def existing(args: argparse.Namespace) -> Store:
 def all_or_nothing(db: str) -> Iterator[Store]:
     """The project, old or new, which keeps all of what is done inside.
 
-    An error leaves it as it was, and no file where there was none.
+    An error leaves it as it was, and neither file nor tables where there were none.
     """
     new = "://" not in db and not Path(db).exists()
-    store = open_store(db)
     try:
-        with store.together() as whole_store:
-            yield whole_store
+        with open_whole(db) as store:
+            yield store
     except BaseException:
-        store.close()
         for end in ("", "-wal", "-shm") if new else ():
             Path(db + end).unlink(missing_ok=True)
         raise
-    store.close()
 
 
 def add_plan(parser: Parser) -> None:

@@ -75,14 +75,19 @@ def _of_skips(counts: SkipCounts, items: Sequence[Skipped]) -> list[str]:
     """What raters say cannot be judged; their words are hostile text."""
     if not items:
         return []
-    by = ", ".join(f"{printable(name)} {times}" for name, times in counts.by.items())
-    lines = [f"{counts.items} items skipped as impossible to judge, by {by}:"]
+    lines = [f"{of_counts(counts)}:"]
     for one in items:
         wanted = "" if one.wanted is None else f", {one.votes} of {one.wanted} votes"
         lines.append(f"  {printable(one.prompt.id)} ({one.kind}{wanted})")
         lines += [f"    {printable(skip.rater)}: {_short(skip.reason)}" for skip in one.skips]
     more = counts.items - len(items)
     return [*lines, f"  and {more} more: see the team's page"] if more else lines
+
+
+def of_counts(counts: SkipCounts) -> str:
+    """How many items were skipped, and by whom how often, where that is told."""
+    by = ", ".join(f"{printable(name)} {times}" for name, times in counts.by.items())
+    return f"{counts.items} items skipped as impossible to judge" + (f", by {by}" if by else "")
 
 
 def _short(reason: str) -> str:

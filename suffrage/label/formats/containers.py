@@ -28,6 +28,7 @@ class Container:
     """How rows become a file of this kind, and a row as the reader will see it."""
 
     write: Callable[[Sequence[Row], Path, Path], None]  # rows, where to, the name to speak of
+    media: str  # its type, for a browser
     reading: Callable[[Row], Row] = lambda row: row
     nests: bool = False  # a cell can hold any JSON
 
@@ -78,10 +79,10 @@ def _parquet(rows: Sequence[Row], out: Path, path: Path) -> None:
 
 
 CONTAINERS: dict[str, Container] = {
-    ".jsonl": Container(_lines, nests=True),
-    ".json": Container(_array, nests=True),
-    ".csv": Container(_separated, _as_separated),
-    ".parquet": Container(_parquet),
+    ".jsonl": Container(_lines, "application/jsonl", nests=True),
+    ".json": Container(_array, "application/json", nests=True),
+    ".csv": Container(_separated, "text/csv", _as_separated),
+    ".parquet": Container(_parquet, "application/vnd.apache.parquet"),
 }
 
 

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from suffrage.core.errors import DataError
+from suffrage.core.errors import DataError, SettingsError
 from suffrage.label.formats import FORMATS
 from suffrage.label.formats import export as write_export
+from suffrage.label.formats.containers import CONTAINERS
 from suffrage.label.server import growth, texts
 from suffrage.label.server.kinds import Form
 from suffrage.label.server.security import RefusedError
@@ -121,6 +122,7 @@ def overview(request: Request) -> Response:
         plan=plan(figures, width, kept.every),
         width=width,
         formats=list(FORMATS),
+        files=[end.removeprefix(".") for end in CONTAINERS],
         said=said,
         ends=ends,
     )
@@ -259,20 +261,23 @@ def publish(request: Request, form: Form) -> Response:
 
 @for_team
 def export(request: Request) -> Response:
-    """The votes that stand as a file, `?pseudonyms=1` without names; 404 where there are none."""
-    name = request.path_params["format"]
-    if name not in FORMATS:
+    """The votes that stand as a file, `?file=csv` (or json, parquet) in place of JSON Lines.
+
+    `?pseudonyms=1` without names; 404 where there is nothing, or nothing that such a file holds.
+    """
+    name, kind = request.path_params["format"], request.query_params.get("file", "jsonl")
+    if name not in FORMATS or f".{kind}" not in CONTAINERS:
         raise RefusedError(404, "an export that is not there")
     site = site_of(request)
     hidden = request.query_params.get("pseudonyms") == "1"
     with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.jsonl"
+        path = Path(folder) / f"{name}.{kind}"
         try:
             write_export(groups(site.store), path, name, pseudonyms=hidden)
-        except DataError as error:
+        except (DataError, SettingsError) as error:
             figures = _figures(site).figures
             key = "team.no_rows" if figures and figures.votes else "team.no_votes"
             raise RefusedError(404, "nothing to export yet", key) from error
         body = path.read_bytes()
-    headers = {"Content-Disposition": f'attachment; filename="{name}.jsonl"'}
-    return Response(body, media_type="application/jsonl", headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
+    return Response(body, media_type=CONTAINERS[f".{kind}"].media, headers=headers)

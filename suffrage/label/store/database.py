@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -127,12 +127,34 @@ def open_store(url_or_path: str | Path, *, clock: Clock = utc_now) -> Store:
 
     An older project is brought to today's tables. `DataError` where there is something else.
     """
+    store = _store(url_or_path, clock)
+    with _told(store, url_or_path), store.transaction() as connection:
+        migrate(connection)
+    return store
+
+
+@contextmanager
+def open_whole(url_or_path: str | Path, *, clock: Clock = utc_now) -> Iterator[Store]:
+    """As `open_store` and `Store.together` in one transaction: an error leaves no new tables."""
+    store = _store(url_or_path, clock)
+    with closing(store), ExitStack() as stack:
+        with _told(store, url_or_path):
+            connection = stack.enter_context(store.transaction())
+            migrate(connection)
+        yield _Within(store.engine, clock, None, connection)
+
+
+def _store(url_or_path: str | Path, clock: Clock) -> Store:
     engine = _engine(url_or_path)
     local = engine.dialect.name == "sqlite"
-    store = Store(engine, clock, GroupSync(Path(url_or_path)) if local else None)
+    return Store(engine, clock, GroupSync(Path(url_or_path)) if local else None)
+
+
+@contextmanager
+def _told(store: Store, url_or_path: str | Path) -> Iterator[None]:
+    """Close a store that cannot be opened, and say which and why."""
     try:
-        with store.transaction() as connection:
-            migrate(connection)
+        yield
     except sa.exc.DBAPIError as error:
         store.close()
         raise DataError(
@@ -143,7 +165,6 @@ def open_store(url_or_path: str | Path, *, clock: Clock = utc_now) -> Store:
     except DataError as error:
         store.close()
         raise DataError(str(error), _without_password(url_or_path)) from error
-    return store
 
 
 def _engine(url_or_path: str | Path) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -13,6 +14,7 @@ from project_fixture import QUICK, SECRET, Project, group
 from suffrage.core.records import Group, Judgment
 from suffrage.core.results import Estimate, RaterSummary
 from suffrage.core.words import LANGUAGES
+from suffrage.data.read import read_groups
 from suffrage.label import links
 from suffrage.label.server import Settings
 from suffrage.label.server.growth import picture
@@ -319,7 +321,10 @@ def test_guidelines_that_cannot_be_kept_are_refused(project: Project, text: str)
 
 
 def test_an_unknown_export_is_not_found(project: Project) -> None:
-    assert project.team().client.get("/team/export/spreadsheet").status_code == 404
+    team = project.team()
+    assert team.client.get("/team/export/spreadsheet").status_code == 404
+    assert team.client.get("/team/export/groups?file=exe").status_code == 404
+    assert team.client.get("/team/export/groups?file=../x").status_code == 404
 
 
 def test_votes_are_exported_with_and_without_names(project: Project) -> None:
@@ -335,6 +340,27 @@ def test_votes_are_exported_with_and_without_names(project: Project) -> None:
     hidden = team.client.get("/team/export/comparisons?pseudonyms=1").text
     assert hidden.count("\n") == 1
     assert "Mei" not in hidden
+
+
+@pytest.mark.parametrize("file", ["jsonl", "json", "csv", "parquet"])
+def test_every_kind_of_file_is_offered_and_reads_back(
+    project: Project, file: str, tmp_path: Path
+) -> None:
+    if file == "parquet":
+        pytest.importorskip("pyarrow")
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    mei.open()
+    mei.vote(choice="1")
+    team = project.team()
+    address = f"/team/export/trl-preference?file={file}"
+    assert f'href="{address}"' in team.open("/team")
+    assert f'href="{address}&amp;pseudonyms=1"' in team.open("/team")
+    found = team.client.get(address)
+    assert found.headers["content-disposition"].endswith(f'"trl-preference.{file}"')
+    (tmp_path / f"votes.{file}").write_bytes(found.content)
+    groups, _ = read_groups(tmp_path / f"votes.{file}")
+    assert {one.text for one in groups[0].completions} == {"x", "y"}
 
 
 def test_a_team_member_may_also_vote(project: Project) -> None:

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from suffrage.core.errors import DataError, SettingsError
-from suffrage.core.records import Preference, SoftPair
-from suffrage.label.store import schema
-from suffrage.label.store.contents import add_groups, groups
-from suffrage.label.store.database import Store, open_store
+from suffrage.core.records import Preference, Prompt, SoftPair
+from suffrage.label.store import database, schema
+from suffrage.label.store.contents import add_all, add_groups, groups
+from suffrage.label.store.database import Store, open_store, open_whole
 from suffrage.label.store.events import events, log
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.migrations import MIGRATIONS, Migration, migrate
@@ -30,6 +30,20 @@ def test_a_new_project_has_every_table_and_opens_again(address: str) -> None:
     assert set(sa.inspect(again.engine).get_table_names()) == set(schema.metadata.tables)
     assert setting(again, "name") == "élan 你好\x00"
     assert setting(again, "nothing") is None
+    again.close()
+
+
+def test_a_new_project_in_one_transaction_is_kept_whole_or_leaves_no_table(address: str) -> None:
+    other = group(1).model_copy(update={"prompt": Prompt(id="p1", content="changed")})
+    with pytest.raises(DataError, match="p1"), open_whole(address) as store:
+        add_all(store, [[group(1)], [other]], [])
+    engine = database._engine(address)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+    with open_whole(address) as store:
+        add_groups(store, [group(1)])
+    again = open_store(address)
+    assert len(list(groups(again))) == 1
     again.close()
 
 
