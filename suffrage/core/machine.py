@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -39,4 +40,15 @@ def peak_memory_mib() -> int | None:
     except ImportError:  # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
+    if sys.platform == "darwin":
+        return round(peak / 2**20)
+    return _high_water() or round(peak / 2**10)
+
+
+def _high_water() -> int | None:
+    """The same as Linux tells it: what `getrusage` tells begins at the parent's own peak."""
+    with suppress(OSError), open("/proc/self/status", encoding="utf-8") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 2**10)
+    return None

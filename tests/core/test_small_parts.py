@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +122,14 @@ def test_another_file_is_refused(tmp_path, value, reason):
     write_json(tmp_path / "a.json", value)
     with pytest.raises(DataError, match=r"a\.json: .*" + reason):
         read_result(tmp_path / "a.json")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak begins with the process")
+def test_a_process_does_not_begin_with_its_parents_peak():
+    code = (
+        "import subprocess, sys; held = bytearray(400 << 20); "
+        "subprocess.run([sys.executable, '-c', 'from suffrage.core.machine import "
+        "peak_memory_mib; print(peak_memory_mib())'])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5 < int(told.stdout) < 200
