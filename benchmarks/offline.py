@@ -37,7 +37,8 @@ from suffrage.models.language_model import load
 from suffrage.objectives.table import objective
 from suffrage.train.examples import make_examples
 from suffrage.train.material import read_data
-from suffrage.train.run import recorded, train_models
+from suffrage.train.outcome import recorded
+from suffrage.train.run import train_models
 from suffrage.train.settings import make_settings
 from suffrage.train.start import models_of
 

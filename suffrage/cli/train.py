@@ -17,10 +17,11 @@ from suffrage.objectives.objective import Objective
 from suffrage.objectives.options import OPTIONS
 from suffrage.objectives.table import OBJECTIVES, objective
 from suffrage.report import build_report
+from suffrage.train.outcome import Finished
 from suffrage.train.rater_groups import PREFIX
 from suffrage.train.rl.frontier import anchor_of, strengths_of, train_frontier
 from suffrage.train.rl.run import train_online
-from suffrage.train.run import Finished, train_offline
+from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings, learning_rates, make_settings
 
 # Settings without a meaning where only prompts are read

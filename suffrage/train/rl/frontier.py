@@ -9,8 +9,8 @@ from pathlib import Path
 from suffrage.core.errors import SettingsError
 from suffrage.objectives.objective import Objective
 from suffrage.objectives.table import objective
+from suffrage.train.outcome import Finished
 from suffrage.train.rl.run import train_online
-from suffrage.train.run import Finished
 from suffrage.train.settings import TrainSettings
 
 ANCHORS = ("kl_coef", "beta")  # the option that holds a method near its start

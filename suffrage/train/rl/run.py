@@ -25,6 +25,7 @@ from suffrage.train.loop import train
 from suffrage.train.material import read_data
 from suffrage.train.offline import language_method
 from suffrage.train.optimiser import Metrics, Optimiser
+from suffrage.train.outcome import Finished, finish, recorded, resolved
 from suffrage.train.rl.advice import CHECKS
 from suffrage.train.rl.average import Average
 from suffrage.train.rl.check import check
@@ -40,15 +41,7 @@ from suffrage.train.rl.sample_log import SampleLog
 from suffrage.train.rl.sampler import Sampler
 from suffrage.train.rl.stops import MOST_STEPS, Stops, why_ended
 from suffrage.train.rl.tasks import Task, tasks_of
-from suffrage.train.run import (
-    Finished,
-    finish,
-    forgotten,
-    loop_settings,
-    recorded,
-    resolved,
-    steps_of,
-)
+from suffrage.train.run import forgotten, loop_settings, steps_of
 from suffrage.train.settings import TrainSettings
 from suffrage.train.start import device_of, load_given
 from suffrage.train.trackers import tracking
