@@ -45,7 +45,7 @@ class Example:
 
     @property
     def counts(self) -> float:
-        """What the example counts in a mean over prompts: 1, unless it or its pairs have weights"""
+        """What the example counts in a mean over prompts: 1, unless weights say otherwise."""
         pairs = [pair.weight for pair in self.pairs]
         return self.weight * (sum(pairs) / len(pairs) if pairs else 1.0)
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from suffrage.core.records import Group, Preference, SoftPair
+from suffrage.core.records import Group
 from suffrage.data.readers.row import FIRST_WINS, Format, Parts, Row, prompt_of, text
 
 SIDES = ("support", "oppose")
-SECOND_WINS = Preference(pairs=(SoftPair(first=1, second=0),))
 
 
 def _sides(row: Row) -> Parts:
@@ -29,8 +28,16 @@ def supporting_rows(rows: int, ratio: float) -> int:
 def take_sides(groups: Sequence[Group], ratio: float) -> list[Group]:
     """The groups with the first `supporting_rows` for the supporting answer, the rest against."""
     support = supporting_rows(len(groups), ratio)
-    opposing = [group.model_copy(update={"preference": SECOND_WINS}) for group in groups[support:]]
-    return [*groups[:support], *opposing]
+    return [*groups[:support], *map(_opposing, groups[support:])]
+
+
+def _opposing(group: Group) -> Group:
+    """The group with its pair turned round; what it counts stays."""
+    assert group.preference is not None  # every row of a stance file has one
+    (pair,) = group.preference.pairs
+    turned = pair.model_copy(update={"first": pair.second, "second": pair.first})
+    preference = group.preference.model_copy(update={"pairs": (turned,)})
+    return group.model_copy(update={"preference": preference})
 
 
 def describe(rows: int, ratio: float) -> str:

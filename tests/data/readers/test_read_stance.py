@@ -51,6 +51,17 @@ def test_the_first_rows_support(stance, rows, size, ratio, support):
     assert f"the first {support} rows prefer the supporting answer" in str(report)
 
 
+def test_a_row_counts_and_is_as_strong_on_either_side(tmp_path):
+    row = {"support": "贊成", "oppose": "反對", "weight": 0.5, "strength": 0.25}
+    rows = [{**row, "prompt": f"問題{k}"} for k in range(2)]
+    (tmp_path / "two.json").write_text(json.dumps(rows), encoding="utf-8")
+    for ratio, first in ((1, 0), (0, 1)):
+        groups, _ = read_groups(tmp_path / "two.json", support_ratio=ratio)
+        for group in groups:
+            (pair,) = group.preference.pairs
+            assert (pair.first, pair.strength, group.preference.weight) == (first, 0.25, 0.5)
+
+
 def test_ids_are_the_files(stance):
     groups, _ = read_groups(stance(2))
     assert [group.prompt.id for group in groups] == ["1", "2"]
