@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
     if args.out:
         write_result(Path(args.out), result)
     if args.consensus:
-        weights = rater_weights(judgments) if args.weights == "reliability" else None
+        weights = rater_weights(judgments) if args.weights == "reliability" else {}
         write_groups(Path(args.consensus), [consensus(group, weights) for group in groups])
     if args.json:
         print_json(result.to_json())

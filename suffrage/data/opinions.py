@@ -21,6 +21,7 @@ class Rating:
     completion: int
     scale: Scale
     level: int
+    weight: float = 1.0  # of the rater
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def as_rankings(group: Group, method: str = "this method") -> tuple[Ranking, ...
     kinds = {judgment.kind for judgment in latest(group.judgments)} - {"demonstration"}
     rated = len(kinds) == 1 and kinds <= set(LEVELS)
     cast: dict[tuple[float, ...], float] = defaultdict(float)
-    for one in said:
+    for one in {(one.rater, one.criterion): one for one in said}.values():  # the last word counts
         scores = tuple(one.scores[name] for name in names)
         own = scores if rated else shares_beaten(places(scores))
         cast[own] += preference.raters.get(one.rater, 1.0)
@@ -63,10 +64,12 @@ def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:
     whole numbers from 1 to 7. `ViewError` where there is none of these.
     """
     place = {completion.id: index for index, completion in enumerate(group.completions)}
+    weights = group.preference.raters if group.preference else {}
     found = tuple(
-        Rating(place[name], judgment.kind, int(level))  # type: ignore[arg-type]
+        Rating(place[name], judgment.kind, int(level), weights.get(judgment.rater, 1.0))  # type: ignore[arg-type]
         for judgment in _last_ratings(group)
         for name, level in scores_of(judgment).items()
+        if weights.get(judgment.rater) != 0
     )
     return found or _scores_as_ratings(group, method)
 
@@ -88,7 +91,8 @@ def _scores_as_ratings(group: Group, method: str) -> tuple[Rating, ...]:
 def as_votes(group: Group, method: str = "this method") -> tuple[tuple[str, SoftPair], ...]:
     """(rater, pair) for each rater's vote on two completions; 1/2 is a tie.
 
-    Judgments of every kind vote (`suffrage.stats.votes`). Pairs without raters are no votes:
+    Judgments of every kind vote (`suffrage.stats.votes`). What a rater weighs in the consensus is
+    not read: who learns from votes learns how far to trust each. Pairs without raters are no votes:
     `ViewError` where there are no others.
     """
     place = {completion.id: index for index, completion in enumerate(group.completions)}

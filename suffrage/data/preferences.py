@@ -90,6 +90,13 @@ def consensus(group: Group, weights: Weights = None, criterion: str | None = Non
     return judged.model_copy(update={"judgments": group.judgments, "preference": preference})
 
 
+def silenced(group: Group) -> bool:
+    """Whether there are judgments of the completions, all by raters who weigh nothing."""
+    raters = group.preference.raters if group.preference else {}
+    voices = {j.rater for j in group.judgments if j.kind != "demonstration"}
+    return bool(voices) and all(raters.get(rater) == 0 for rater in voices)
+
+
 def vote_share(group: Group, weights: Weights = None) -> tuple[SoftPair, ...]:
     """Soft pairs: the weighted share of the votes for `first`, a tie being half a vote.
 
@@ -155,8 +162,9 @@ def scale_of(group: Group) -> tuple[float, float] | None:
     As in `mean_scores`: ratings where every completion has one, else grades.
     """
     names = {completion.id for completion in group.completions}
+    raters = group.preference.raters if group.preference else {}
     for kind, scale in (("rating", (RATINGS[0], RATINGS[-1])), ("grade", (1, len(GRADES)))):
-        kept = (judgment for judgment in latest(group.judgments) if judgment.kind == kind)
+        kept = (j for j in latest(group.judgments) if j.kind == kind and raters.get(j.rater) != 0)
         if names and names <= {name for judgment in kept for name in judgment.completions}:
             return scale
     return None

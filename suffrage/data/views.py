@@ -114,9 +114,9 @@ def as_qualities(
     """(completion, GOOD, MIDDLING or BAD) for each one that the data say something of.
 
     Scores on a scale of known ends: its upper third (from 5 of 1 to 7, from B of A to D) is good,
-    its lower third bad. Else labels: good or bad. Else ranks or scores: good where a completion
-    beats two thirds of the others, bad where it beats no more than a third. Else winners and
-    losers of the pairs. Only the first two tell good from better than its rivals.
+    its lower third bad. Else labels: good or bad by most votes. Else ranks or scores: good where a
+    completion beats two thirds of the others, bad where it beats no more than a third. Else winners
+    and losers of the pairs. Only the first two tell good from better than its rivals.
     """
     if scale is not None and preference.scores is not None:
         low, high = scale

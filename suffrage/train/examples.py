@@ -15,7 +15,7 @@ from suffrage.data.chains import chain_tree
 from suffrage.data.conditioning import ASKED_AFTER, classed, compared
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.data.opinions import Ranking, Rating
-from suffrage.data.preferences import consensus
+from suffrage.data.preferences import consensus, silenced
 from suffrage.objectives.objective import Objective
 from suffrage.train.heads import Heads
 from suffrage.train.views import Used, used_by
@@ -58,6 +58,7 @@ class Part:
     example: Example
 
 
+SILENCED = "all their raters weigh 0"
 _EMPTY = {
     "demonstrations": "no completion to imitate",
     "labels": "no completion has a label",
@@ -104,6 +105,8 @@ def _example(
 ) -> Example | str:
     """The group, one of `groups`, as an example, or why it cannot be one."""
     group = consensus(group)
+    if silenced(group):
+        return SILENCED
     view = used_by(row, group, groups)
     if not view.completions:
         return _EMPTY.get(row.view, "all completions tie")
@@ -118,7 +121,8 @@ def _for_heads(
     group: Group, encoder: Encoder, row: Objective, groups: Sequence[Group], heads: Heads
 ) -> Example | str:
     """The group on one tree for all heads, each told what its own judgments say."""
-    own = ((head, judged) for head, judged in enumerate(heads.split(group)) if judged.judgments)
+    parts_of = enumerate(heads.split(group))
+    own = ((head, part) for head, part in parts_of if part.judgments and not silenced(part))
     views = {head: used_by(row, consensus(j), heads.judged(groups, head)) for head, j in own}
     views = {head: view for head, view in views.items() if view.completions and view.weight}
     if not views:

@@ -132,7 +132,7 @@ FIGURES: dict[tuple[str, str], dict[str, str]] = {
     },
     ("reward", "labels"): {
         "loss": "mean loss of the batch's prompts, each the mean over its labelled answers",
-        "accuracy": "share of answers on the right side of 0: above if desirable",
+        "accuracy": "share of answers on the right side of 0: above if desirable; half if split",
         "reward": "mean reward of the batch's answers",
         **_STEP,
     },

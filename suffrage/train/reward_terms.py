@@ -72,7 +72,7 @@ def _reward_labels(
     label_B = torch.tensor([float(x) for e in examples for x in e.labels], device=score_B.device)
     shares = [e.weight / len(e.labels) for e in examples for _ in e.labels]
     weight_B = torch.tensor(shares).to(score_B)
-    right_B = ((score_B > 0) == (label_B > 0.5)).float()
+    right_B = ((score_B > 0) == (label_B > 0.5)).float().masked_fill(label_B == 0.5, 0.5)
     return (function(score_B, label_B, **options) * weight_B).sum(), {
         "accuracy": weighted(right_B, weight_B),
         "reward": (float(score_B.detach().sum()), len(score_B)),
@@ -100,8 +100,9 @@ def _ratings(
 ) -> tuple[Tensor, Sums]:
     rows: dict[tuple[Scale, int], list[tuple[int, int, float]]] = defaultdict(list)
     for example, start in zip(examples, starts_of(examples), strict=True):
+        whole = sum(one.weight for one in example.ratings)
         for one in example.ratings:
-            row = (start + one.completion, one.level, example.weight / len(example.ratings))
+            row = (start + one.completion, one.level, example.weight * one.weight / whole)
             rows[one.scale, example.head].append(row)
     losses, right = [], []
     for (scale, head), given in rows.items():

@@ -166,6 +166,8 @@ def test_a_weighted_consensus_reaches_training_as_it_is(suffrage, home):
     assert [pair.probability for group in groups for pair in group.preference.pairs] == [1.0] * 3
     assert groups[0].preference.raters["turned round"] == 0
     assert [consensus(group) for group in groups] == groups  # what training makes of it
+    assert suffrage("agree c.jsonl --consensus e.jsonl").status == 0
+    assert read_groups(home / "e.jsonl")[0][0].preference.raters == {}  # equal again
 
 
 def test_agree_says_once_why_a_figure_is_undefined(suffrage, home):

@@ -77,6 +77,17 @@ def test_where_somebody_compared_only_some_there_is_the_consensus_alone():
     assert as_rankings(scores) == (Ranking((3.0, 1.0, 2.0)),)
 
 
+def test_a_raters_last_ranking_counts_once_and_weights_hold_for_ratings_too():
+    names = ("x", "y", "z")
+    orders = [(("x",), ("y",), ("z",)), (("z",), ("y",), ("x",))]
+    twice = [("Tom", "ranking", orders[0], names), ("Tom", "ranking", orders[1], names)]
+    group = consensus(judged(*twice, ("Mei", "ranking", orders[0], names)))
+    assert [one.share for one in as_rankings(group)] == [0.5, 0.5]
+    said = [(who, "rating", level, ("x",)) for who, level in (("Tom", 7), ("Mei", 1), ("Bo", 2))]
+    rated = judged(*said, preference=Preference(raters={"Tom": 0, "Bo": 0.5}))
+    assert as_ratings(rated) == (Rating(0, "rating", 1), Rating(0, "rating", 2, 0.5))
+
+
 def test_a_raters_last_word_on_a_completion_counts():
     twice = judged(("Ann", "rating", 2, ("x",)), ("Ann", "rating", 5, ("x",)))
     assert as_ratings(twice) == (Rating(0, "rating", 5),)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suffrage.core.errors import DataError, SettingsError
-from suffrage.core.records import Group, Preference, SoftPair
+from suffrage.core.records import Group, Judgment, Preference, SoftPair
 from suffrage.data.encode import Encoder
 from suffrage.objectives.table import objective
 from suffrage.train.examples import Batches, Example, make_examples
@@ -52,6 +52,19 @@ def test_a_prompt_of_weight_zero_is_left_out_and_another_keeps_its_own():
         (made,), note = make_examples([light, nothing], roomy, objective(method))
         assert (made.prompt_id, made.weight) == ("p", 0.25)
         assert note == "1 rows left out: their weight is 0"
+
+
+def test_a_prompt_whose_raters_all_weigh_nothing_is_left_out():
+    said = Judgment(
+        id="j", prompt_id="q", rater="Bad", kind="pair", value="a", completions=("q-0", "q-1")
+    )
+    quiet = group("q", "good", "bad", raters={"Bad": 0})
+    ids = tuple(one.id for one in quiet.completions)
+    quiet = quiet.model_copy(update={"judgments": (said.model_copy(update={"completions": ids}),)})
+    heard = group("p", "good", "bad", scores=(2, 1))
+    for method in ("dpo", "sft", "reward"):
+        (made,), note = make_examples([heard, quiet], ENCODER, objective(method))
+        assert (made.prompt_id, note) == ("p", "1 rows left out: all their raters weigh 0")
 
 
 def test_demonstrations_are_the_completions_to_imitate():

@@ -60,7 +60,7 @@ def build_group(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Group:
 def _counted(row: Row, preference: Preference) -> Preference:
     """The preference with what the row says of its weight and, of a lone pair, its strength."""
     update: dict[str, object] = {}
-    if row.get("weight") not in (None, ""):
+    if row.get("weight") not in (None, "") and row["weight"] == row["weight"]:  # nan: none
         update["weight"] = at_least_0(row["weight"], "weight")
     if len(preference.pairs) == 1 and row.get("strength") not in (None, ""):
         strength = share(row["strength"], "strength")

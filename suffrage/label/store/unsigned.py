@@ -54,6 +54,7 @@ def preference_of(kept: Kept, completions: Sequence[Completion]) -> Preference:
         labels=_spread(said.labels, place, len(ids)),
         demonstrations=said.demonstrations and tuple(place[k] for k in said.demonstrations),
         weight=said.weight,
+        raters=said.raters,
     )
 
 
