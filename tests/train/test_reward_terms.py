@@ -9,7 +9,7 @@ import tiny
 import torch
 
 from suffrage.core.records import Group, Preference, SoftPair
-from suffrage.data.encode import Encoder
+from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.data.opinions import Rating
 from suffrage.objectives.table import objective
 from suffrage.train.beside import Cutpoints, Reliabilities
@@ -96,3 +96,11 @@ def test_each_vote_is_read_with_its_raters_reliability_and_prior():
     assert loss.item() == pytest.approx(expected)
     assert figures["reliability"] == (pytest.approx(2 * ann + bob), 3)
     assert figures["accuracy"] == (pytest.approx(1.5), 2)
+
+
+def test_an_answer_on_which_raters_are_split_is_half_right_whatever_its_reward():
+    terms = reward_terms(objective("reward-label"), {})
+    tree = Tree([1], (Branch([2]),))
+    for score in (2.0, -2.0):
+        _, found = terms([Example("p", tree, labels=(0.5,))], torch.tensor([score]))
+        assert found["accuracy"] == (0.5, 1.0)
