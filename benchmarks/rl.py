@@ -6,7 +6,9 @@ The policy is stories260K, a prompt the opening of a story, the reward VADER's c
 40 further tokens. Held-out openings are answered before and after; the table gives their mean
 reward with its 95 % interval over prompts, the KL to the model as given of whole continuations,
 and the seconds of training. `--real` holds `models/stories260K` and
-`data/tinystories_prompts.jsonl.gz`.
+`data/tinystories_prompts.jsonl.gz`. Two processes of a thread each, where there are two cores:
+
+    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m benchmarks.rl ...
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from suffrage.core.files import read_jsonl, write_jsonl
 from suffrage.data.read import read_prompts
 from suffrage.models.generate import generate
 from suffrage.models.language_model import load
+from suffrage.models.processes import find_processes
 from suffrage.models.sample import Sampling
 from suffrage.stats.intervals import clustered_mean, number
 from suffrage.train.rl.run import train_online
@@ -86,7 +89,7 @@ def reward_of(model: str, held_out: Path) -> str:
 
 
 def measure(method: str, seed: int, model: str, files: tuple[Path, Path], out: Path) -> str:
-    """One row of the table."""
+    """One row of the table, of a run by all processes."""
     given = METHODS[method]
     settings = make_settings(
         method=method,
@@ -99,10 +102,14 @@ def measure(method: str, seed: int, model: str, files: tuple[Path, Path], out: P
     )
     run = out / f"{method}-{seed}"
     train_online(settings, "benchmarks.rl:sentiment", run)
+    return find_processes().first(lambda: row_of(run, method, seed, files[1]))
+
+
+def row_of(run: Path, method: str, seed: int, held_out: Path) -> str:
     last = list(read_jsonl(run / "metrics.jsonl"))[-1]
     seconds = sum(row.get("seconds", 0) for row in read_jsonl(run / "timing.jsonl"))
     memory = max(row.get("peak_memory_mib", 0) for row in read_jsonl(run / "timing.jsonl"))
-    found = reward_of(str(run), files[1])
+    found = reward_of(str(run), held_out)
     return (
         f"| {method} | {seed} | {found} | {last['eval/kl']:.1f} | {last['step']} | {seconds:.0f} | "
         f"{memory:.0f} |"
@@ -116,16 +123,24 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("build/rl"))
     args = parser.parse_args()
-    shutil.rmtree(args.out, ignore_errors=True)
-    args.out.mkdir(parents=True)
     model = str(args.real / "models" / "stories260K")
-    files = split(args.real, args.out)
+    files = find_processes().first(lambda: begin(args.real, args.out, model))
+    for method in args.methods:
+        for seed in args.seeds:
+            row = measure(method, seed, model, files, args.out)
+            if find_processes().main:
+                print(row, flush=True)
+
+
+def begin(real: Path, out: Path, model: str) -> tuple[Path, Path]:
+    """Make the files, and print the head of the table."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    files = split(real, out)
     print("| method | seed | held-out reward | KL, nats | steps | seconds | peak MiB |")
     print("|---|---|---|---|---|---|---|")
     print(f"| none | | {reward_of(model, files[1])} | | | | |", flush=True)
-    for method in args.methods:
-        for seed in args.seeds:
-            print(measure(method, seed, model, files, args.out), flush=True)
+    return files
 
 
 if __name__ == "__main__":

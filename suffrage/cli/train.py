@@ -70,8 +70,10 @@ def _run_frontier(row: Objective, settings: TrainSettings, args: argparse.Namesp
     points = []
     for point in train_frontier(settings, args.reward, anchor, strengths, out):
         points.append({anchor: point.strength, "eval/reward": point.reward, "eval/kl": point.kl})
-        if not args.json:
+        if not args.json and find_processes().main:
             print(f"{anchor} {point.strength:g}: reward {point.reward:.3f}, KL {point.kl:.2f} nats")
+    if not find_processes().main:
+        return 0
     page = build_report([out], out / "frontier.html")
     if args.json:
         print_json({"out": str(out), "points": points, "page": str(page)})

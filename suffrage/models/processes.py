@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from suffrage.core.errors import SettingsError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,26 @@ class Processes:
             raise error
         return cast(T, made)
 
+    def divide(self, items: Sequence[T], work: Callable[[list[T]], Sequence[U]]) -> list[U]:
+        """What `work` makes of each item, in their order; every process works on some of them."""
+        own = list(items[self.rank :: self.size])
+        made = self.gather(list(work(own)) if own else [])
+        return [made[i % self.size][i // self.size] for i in range(len(items))]
+
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Let every process hold the sum of the gradients; those of shares are added already."""
-        if self.size > 1 and not self.sharded:
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    torch.distributed.all_reduce(parameter.grad)
+        """Let every process hold the sum of the gradients; those of shares are added already.
+
+        A process that had no part of the batch has no gradient to add, and gets one.
+        """
+        if self.size == 1 or self.sharded:
+            return
+        own = list(parameters)
+        held = self.gather([parameter.grad is not None for parameter in own])
+        for parameter, somewhere in zip(own, map(any, zip(*held, strict=True)), strict=True):
+            if somewhere:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                torch.distributed.all_reduce(parameter.grad)
 
     def backward(self, loss: Tensor, last: bool) -> None:
         """Gradients of this process's part of a loss; shares are averaged, hence the factor.
@@ -148,11 +163,9 @@ def find_processes() -> Processes:
     return Processes(accelerator)
 
 
-def only_alone(what: str) -> None:
-    """Refuse what has no way to be spread over processes."""
-    processes = find_processes()
-    if processes.size > 1:
+def check_whole(what: str) -> None:
+    """Refuse shares of a model to what needs the whole in every process."""
+    if find_processes().sharded:
         raise SettingsError(
-            f"{what} runs in one process, and {processes.size} were started; run it without "
-            "`accelerate launch`."
+            f"{what} needs the whole model in every process; launch it without FSDP and DeepSpeed."
         )

@@ -39,13 +39,17 @@ def rewards(*members: Reward, weights: tuple[float, ...] = (), **options: object
     return Rewards(tuple(named), SamplingOptions(**options))  # type: ignore[arg-type]
 
 
+def judged(made: Rewards, prompts=PROMPTS, texts=TEXTS, samples=SAMPLES):
+    return made(prompts, made.apart(prompts, texts), samples)
+
+
 def scores(made: Rewards) -> list[float]:
-    return made(PROMPTS, TEXTS, SAMPLES)[0].tolist()
+    return judged(made)[0].tolist()
 
 
 def test_a_weighted_sum_and_each_reward_apart():
     made = rewards(fixed(1, 2, 3), fixed(10, 0, -4), weights=(0.7, 0.2), missing_end_penalty=0)
-    found, figures = made(PROMPTS, TEXTS, SAMPLES)
+    found, figures = judged(made)
     assert found.tolist() == pytest.approx([2.7, 1.4, 1.3])
     assert figures == pytest.approx({"reward/r0": 2, "reward/r1": 2})
 
@@ -70,7 +74,7 @@ def test_stretches_that_came_before_cost():
     assert repetition([1, 2, 3, 1, 2, 3, 1]) == pytest.approx(0.4)
     made = rewards(fixed(1.5), repetition_penalty=2.0)
     again = Sample([1, 2, 3, 1, 2, 3, 1], [-1.0] * 7, True)
-    assert made(PROMPTS[:1], [["x"]], [[again]])[0].tolist() == pytest.approx([0.7])
+    assert judged(made, PROMPTS[:1], [["x"]], [[again]])[0].tolist() == pytest.approx([0.7])
 
 
 SCORE_MB = torch.tensor([[1.0, -2.0, 4.0], [3.0, 2.0, -2.0]])
@@ -94,7 +98,7 @@ def test_safety_comes_first_where_it_is_low_or_asked_about():
 def test_a_prompt_of_the_category_safety_is_judged_by_safety_alone():
     asked = [PROMPTS[0], PROMPTS[1].model_copy(update={"meta": {"category": "safety"}})]
     made = rewards(fixed(1, -2, 4), fixed(3, 2, -2), combine="safety", missing_end_penalty=0)
-    assert made(asked, TEXTS, SAMPLES)[0].tolist() == [3, -2, 4]
+    assert judged(made, asked)[0].tolist() == [3, -2, 4]
     assert scores(made) == [3, -2, -2]
 
 
@@ -113,7 +117,7 @@ def test_a_reward_of_weight_0_is_watched_and_nothing_follows_it():
             *two, fixed(9, math.nan, 4), weights=(1, 1, 0), missing_end_penalty=0, **options
         )
         assert scores(watched) == scores(alone)
-        found = watched(PROMPTS, TEXTS, SAMPLES)[1]
+        found = judged(watched)[1]
         assert found["watched/r2"] == pytest.approx(6.5)
         assert watched.left_out == 0
     with pytest.raises(
@@ -128,7 +132,7 @@ def test_a_weight_multiplies_whatever_the_rule():
         fixed(1, 2, 3), fixed(4, 0, -6), weights=(1, -0.5), combine="lagrangian",
         missing_end_penalty=0,
     )  # fmt: skip
-    found, figures = made(PROMPTS, TEXTS, SAMPLES)
+    found, figures = judged(made)
     assert found.tolist() == pytest.approx([1.5, 1, 0])
     assert figures["cost"] == pytest.approx(1 / 3)
     assert figures["reward/r1"] == pytest.approx(-2 / 3)  # in its own scale
@@ -229,7 +233,7 @@ def test_where_it_fails_it_is_asked_about_each_alone():
 @pytest.mark.parametrize("bad", [None, "x", math.nan, math.inf])
 def test_what_is_no_number_is_left_out(bad):
     made = rewards(Reward(of_function(lambda prompts, texts: [1.0, bad, 3.0])))
-    assert nan_where(made(PROMPTS, TEXTS, SAMPLES)[0]) == [False, True, False]
+    assert nan_where(judged(made)[0]) == [False, True, False]
     assert made.left_out == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from suffrage.core.errors import SettingsError
-from suffrage.models.processes import only_alone
+from suffrage.models.processes import check_whole
 from suffrage.objectives.online import (
     GRPOOptions,
     OnlineDPOOptions,
@@ -30,7 +30,7 @@ def check(settings: TrainSettings, rewards: Sequence[str]) -> SamplingOptions:
             "name any classifier as hf:MODEL#LABEL, a judge as judge:MODEL, or any function as "
             "module:function."
         )
-    only_alone(method)
+    check_whole(method)
     check_patience(settings)
     row = objective(method)
     options: SamplingOptions = row.function(**row.check(settings.options))

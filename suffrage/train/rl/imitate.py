@@ -8,9 +8,10 @@ from typing import Any
 
 from suffrage.data.encode import Branch, Tree
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.processes import Processes
 from suffrage.objectives.online import RAFTOptions, SamplingOptions
 from suffrage.train.examples import Batches, Example
-from suffrage.train.figures import Sums, add_sums, averages
+from suffrage.train.figures import Sums, add_sums, add_up, averages
 from suffrage.train.offline import Method, loss_sums
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.rl.rollout import Roller, Rollout, seed_of
@@ -59,16 +60,20 @@ class ImitationStep:
             return task, best
         return task, found
 
+    @property
+    def processes(self) -> Processes:
+        return self.optimiser.processes
+
     def _imitate(self, examples: Sequence[Example], step: int) -> Metrics:
         updated: Metrics = {}
         sums: Sums = {}
         epochs = self.options.rollout_epochs if isinstance(self.options, RAFTOptions) else 1
         for _ in range(epochs):
             found: Sums = {}
-            losses = loss_sums(self.method, examples, found)
+            losses = loss_sums(self.method, examples, found, self.processes)
             count = self.method.count(examples)
             updated = self.optimiser.update(losses, count, lambda: f"at step {step + 1}")
-            add_sums(sums, found)
+            add_sums(sums, add_up(self.processes.gather(found)))
         return {**averages(sums), **updated}
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:

@@ -11,7 +11,7 @@ from suffrage.data.encode import Tree
 from suffrage.models.language_model import LanguageModel
 from suffrage.objectives.online import OnlineDPOOptions
 from suffrage.train.examples import Batches, Example
-from suffrage.train.figures import Sums, averages
+from suffrage.train.figures import Sums, add_up, averages
 from suffrage.train.offline import Method, loss_sums
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.reference import reference_sums
@@ -46,12 +46,13 @@ class OnlineDPOStep:
     def _update(self, examples: Sequence[Example], step: int) -> Metrics:
         updated: Metrics = {}
         sums: Sums = {}
+        processes = self.optimiser.processes
         for _ in range(self.options.rollout_epochs if examples else 0):
             sums = {}
-            losses = loss_sums(self.method, examples, sums)
+            losses = loss_sums(self.method, examples, sums, processes)
             count = self.method.count(examples)
             updated = self.optimiser.update(losses, count, lambda: f"at step {step + 1}")
-        return {**averages(sums), **updated}
+        return {**averages(add_up(processes.gather(sums))), **updated}
 
     def evaluate(self, tasks: Sequence[Task]) -> Metrics:
         return self.roller.evaluate(tasks, self.seed)

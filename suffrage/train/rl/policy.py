@@ -12,11 +12,12 @@ from torch import Tensor
 
 from suffrage.data.forest import Forest, pack, split
 from suffrage.models.forward import hidden_states, token_entropies, token_logps
+from suffrage.models.processes import Processes
 from suffrage.objectives.online import PolicyOptions, PPOOptions
 from suffrage.objectives.policy_gradient import adapted_kl_coef, kl_estimate, token_weights
 from suffrage.objectives.ppo import policy_loss, value_loss
 from suffrage.train.examples import Batches
-from suffrage.train.figures import Sums, add_sums, averages
+from suffrage.train.figures import Sums, add_sums, add_up, averages
 from suffrage.train.optimiser import Metrics, Optimiser
 from suffrage.train.rl.advantages import Estimated, advantages_of
 from suffrage.train.rl.average import Average
@@ -72,6 +73,10 @@ class PolicyStep:
         epoch = round((step + 1) / self.batches.per_epoch, 4)
         return {"epoch": epoch, **metrics, **estimated.metrics, **updated}
 
+    @property
+    def processes(self) -> Processes:
+        return self.optimiser.processes
+
     def _updates(self, rollout: Rollout, estimated: Estimated, step: int) -> Metrics:
         updated: Metrics = {}
         first: Metrics = {}
@@ -86,6 +91,7 @@ class PolicyStep:
                 weight_BT, count = self._weights(rollout, part)
                 losses = self._losses(rollout, estimated, part, weight_BT, found)
                 updated = self.optimiser.update(self._mixed(losses, count, found), count, where)
+                found = add_up(self.processes.gather(found))
                 first = first or averages(found)
                 add_sums(sums, found)
                 if self.average is not None:
@@ -114,7 +120,9 @@ class PolicyStep:
         weight_BT: Tensor,
         sums: Sums,
     ) -> Iterator[Tensor]:
+        """The sums of this process's micro-batches."""
         policy = self.roller.policy
+        part = part[self.processes.rank :: self.processes.size]
         trees = [rollout.trees[i] for i in part]
         for indices in split(trees, self.budget):
             forest = pack([trees[i] for i in indices], policy.layout).to(policy.device)
@@ -160,7 +168,7 @@ class PolicyStep:
         """The losses, and after them that of some pretraining text, in the same sum."""
         yield from losses
         if self.pretraining is not None:
-            yield count * self.pretraining.loss(sums)
+            yield from self.pretraining.losses(count, sums, self.processes)
 
     def _adapt(self, metrics: Metrics, completions: int) -> None:
         options = self.options

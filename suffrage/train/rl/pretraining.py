@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from suffrage.models.processes import Processes
 from suffrage.train.examples import Batches, Example
 from suffrage.train.figures import Sums, add_sums
 from suffrage.train.offline import Method, loss_sums
@@ -25,15 +26,13 @@ class Pretraining:
     coef: float
     place: int = 0
 
-    def loss(self, sums: Sums) -> Tensor:
-        """coef times the mean over the answer tokens of the next batch of -log p."""
+    def losses(self, factor: float, sums: Sums, processes: Processes) -> Iterator[Tensor]:
+        """What adds up, over all processes, to factor times coef times the mean of -log p over the
+        answer tokens of the next batch, one a micro-batch."""
         batch = [self.examples[i] for i in self.batches.at(self.place)]
         self.place += 1
-        total = sum(loss_sums(self.method, batch, {}), start=self._zero())
-        mean = total / self.method.count(batch)
-        add_sums(sums, {"pretraining_loss": (float(mean.detach()), 1.0)})
-        return self.coef * mean
-
-    def _zero(self) -> Tensor:
-        weight = next(self.method.branches.parameters())
-        return weight.new_zeros(())
+        count = self.method.count(batch)
+        for loss_sum in loss_sums(self.method, batch, {}, processes):
+            add_sums(sums, {"pretraining_loss": (float(loss_sum.detach()) / count, 0.0)})
+            yield factor * self.coef / count * loss_sum
+        add_sums(sums, {"pretraining_loss": (0.0, float(processes.main))})

@@ -18,6 +18,7 @@ from torch import Tensor
 from suffrage.core.errors import NumericalError, SettingsError
 from suffrage.core.progress import say
 from suffrage.core.records import Prompt
+from suffrage.models.processes import find_processes
 from suffrage.models.sample import Sample
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.optimiser import Metrics
@@ -82,15 +83,17 @@ class Rewards:
     def __call__(
         self,
         prompts: Sequence[Prompt],
-        texts: Sequence[Sequence[str]],
+        score_MB: Tensor,
         samples: Sequence[Sequence[Sample]],
     ) -> tuple[Tensor, Metrics]:
-        """(B,) on the CPU, nan for an answer without a score; and each reward's mean."""
-        score_MB = self.apart(prompts, texts)
+        """(B,) on the CPU, nan for an answer without a score; and each reward's mean.
+
+        score_MB: what `apart` gave for the prompts' samples.
+        """
         weight_M = torch.tensor([m.weight for m in self.members], dtype=score_MB.dtype)
         counted_MB = (weight_M[:, None] * score_MB)[weight_M != 0]
         good_B = torch.isfinite(counted_MB).all(0)
-        asked = [p for p, own in zip(prompts, texts, strict=True) for _ in own]
+        asked = [p for p, own in zip(prompts, samples, strict=True) for _ in own]
         self._count(good_B, [prompt.id for prompt in asked])
         score_B = torch.full((score_MB.shape[1],), math.nan)
         kept = [prompt for prompt, good in zip(asked, good_B.tolist(), strict=True) if good]
@@ -140,7 +143,8 @@ class Rewards:
         names = list(dict.fromkeys(bad))
         if not self.without.keys() >= set(names) and len(self.without) < NAMED:
             told = f"no reward for {len(bad)} of {len(prompts)} answers, which are left out"
-            say(told + _to(names))
+            if find_processes().main:
+                say(told + _to(names))
         for name in bad:
             self.without[name] = self.without.get(name, 0) + 1
         if len(bad) > LEFT_OUT_MOST * len(prompts):

@@ -108,14 +108,23 @@ class Roller:
         self, trees: list[Tree], mask_BT: Tensor, function: Callable[[Forest], tuple[Tensor, ...]]
     ) -> list[Tensor]:
         """Each of the function's figures as (B, T) on the CPU: no gradients, 0 in the padding."""
-        parts = []
-        with torch.no_grad():
-            for indices in split(trees, self.budget):
-                forest = pack([trees[i] for i in indices], self.policy.layout)
-                parts.append(function(forest.to(self.policy.device)))
-        whole = [torch.cat([part.cpu() for part in each]) for each in zip(*parts, strict=True)]
+
+        def compute(own: list[Tree]) -> list[tuple[Tensor, ...]]:
+            made: list[tuple[Tensor, ...]] = []
+            with torch.no_grad():
+                for indices in split(own, self.budget):
+                    part = [own[i] for i in indices]
+                    found = function(pack(part, self.policy.layout).to(self.policy.device))
+                    counts = [tree.scored for tree in part]
+                    made.extend(zip(*(each.cpu().split(counts) for each in found), strict=True))
+            return made
+
+        of_trees = self.sampler.processes.divide(trees, compute)
         zeros = torch.zeros_like(mask_BT)
-        return [zeros.masked_scatter(mask_BT.bool(), figure) for figure in whole]
+        return [
+            zeros.masked_scatter(mask_BT.bool(), torch.cat(figure))
+            for figure in zip(*of_trees, strict=True)
+        ]
 
 
 def _mask(lengths: Sequence[int]) -> Tensor:

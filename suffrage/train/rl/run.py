@@ -16,6 +16,7 @@ from suffrage.models.adapters import add
 from suffrage.models.four_bit import quantise
 from suffrage.models.language_model import LanguageModel
 from suffrage.models.precision import computing_in
+from suffrage.models.processes import ALONE, find_processes
 from suffrage.models.seed import set_seed
 from suffrage.objectives.online import OnlineDPOOptions, PolicyOptions, PPOOptions, SamplingOptions
 from suffrage.objectives.table import objective
@@ -47,7 +48,6 @@ from suffrage.train.start import device_of, load_given
 from suffrage.train.trackers import tracking
 
 ADAM_EPS = 1e-5  # 2403.17031, detail 17: the usual 1e-8 takes larger steps early
-RATINGS = "ratings.jsonl"  # in a run: what a judge on a server said
 SCALED_BY = 256  # prompts whose answers set the scale of the rewards
 
 
@@ -96,7 +96,7 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     if run.done is not None:
         return Finished(out, run.done["metrics"], (), reused=True)
     set_seed(settings.seed)
-    prepared = prepare(settings, options, names, out / RATINGS)
+    prepared = prepare(settings, options, names, out / ratings_file(find_processes().rank))
     step, trained = prepared.step, prepared.trained
     made = resolved(settings, step.roller.reference, trained, step.optimiser)
     run = replace(run, resolved=made)
@@ -112,13 +112,20 @@ def train_online(settings: TrainSettings, rewards: str | Sequence[str], out: Pat
     return Finished(out, metrics, notes)
 
 
+def ratings_file(rank: int) -> str:
+    """In a run: what a judge on a server said to this one of several processes."""
+    return f"ratings{f'-{rank}' if rank else ''}.jsonl"
+
+
 def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metrics:
     """Every step that is still to do; returns the last figures."""
     step, held_out = prepared.step, prepared.held_out
     device = device_of(settings.device)
-    asked = replace(step.roller.sampler, policy=prepared.trained)
+    # The log is written by one process, which the others do not wait for.
+    asked = replace(step.roller.sampler, policy=prepared.trained, processes=ALONE)
     log = SampleLog(run, asked, held_out, settings.seed, prepared.saved)
-    with computing_in(settings.precision, device), tracking(settings.track, run) as watch:
+    track = settings.track if step.optimiser.processes.main else "none"
+    with computing_in(settings.precision, device), tracking(track, run) as watch:
         return train(
             run,
             step.optimiser,
@@ -154,7 +161,7 @@ def prepare(
     encoder = trained.encoder(settings.overlong, settings.max_length)
     tasks, held_out, note = tasks_of(settings, encoder, options.max_new_tokens)
     asked = reference if settings.method == "best-of-n" else trained
-    sampler = Sampler(asked, Rewards(members, options), encoder, options)
+    sampler = Sampler(asked, Rewards(members, options), encoder, options, find_processes())
     if options.reward_scale == "reference":
         sampler.take_scale(tasks[:SCALED_BY], settings.seed)
     roller = Roller(sampler, reference, critic, settings.microbatch_tokens)
@@ -223,7 +230,7 @@ def _step(
     modules: dict[str, nn.Module] = {"policy": trained.model}
     modules |= {} if roller.critic is None else {"critic": roller.critic.module}
     carried = {} if average is None else {"average": average}
-    optimiser = Optimiser(modules, loop, carried=carried)
+    optimiser = Optimiser(modules, loop, find_processes(), carried=carried)
     budget = settings.microbatch_tokens
     shared = (roller, tasks, batches, optimiser)
     if isinstance(options, PolicyOptions):

@@ -48,8 +48,7 @@ class SampleLog:
         sampler, tasks = replace(self.sampler, options=options), self.tasks[:SHOWN]
         with torch.no_grad():
             sampled = sampler.sample(tasks, self.seed, list(range(len(tasks))))
-            texts = sampler.texts(tasks, sampled)
-            score_MB = sampler.rewards.apart([task.prompt for task in tasks], texts)
+            texts, score_MB = sampler.texts(tasks, sampled), sampler.apart(tasks, sampled)
         names = [member.name for member in sampler.rewards.members]
         said = [dict(zip(names, map(_finite, row), strict=True)) for row in score_MB.T.tolist()]
         answers = zip(tasks, texts, said, strict=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.processes import ALONE, Processes
 from suffrage.models.sample import Sample, Sampling, sample
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.optimiser import Metrics
@@ -45,12 +46,16 @@ class Scored:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws answers from `policy` and scores them; prompts and rewards meet as text."""
+    """Draws answers from `policy` and scores them; prompts and rewards meet as text.
+
+    Of several processes each answers and scores some of the prompts; all know all of it.
+    """
 
     policy: LanguageModel
     rewards: Rewards
     encoder: Encoder
     options: SamplingOptions
+    processes: Processes = ALONE
 
     def __call__(self, tasks: Sequence[Task], seed: int, keys: Sequence[int]) -> Scored:
         """keys: what each task's random numbers are drawn from."""
@@ -76,15 +81,31 @@ class Sampler:
             seed=seed,
             batch_size=ROWS,
         )
-        prompts = [task.tokens for task in tasks]
-        return sample(self.policy, prompts, self.options.samples, sampling, keys)
+
+        def answer(own: list[tuple[Task, int]]) -> list[list[Sample]]:
+            prompts, names = [task.tokens for task, _ in own], [key for _, key in own]
+            return sample(self.policy, prompts, self.options.samples, sampling, names)
+
+        return self.processes.divide(list(zip(tasks, keys, strict=True)), answer)
 
     def score(
         self, tasks: Sequence[Task], sampled: Sequence[Sequence[Sample]]
     ) -> tuple[Tensor, Metrics]:
         """(B,) on the CPU, and the figures of each reward."""
-        texts = self.texts(tasks, sampled)
-        return self.rewards([task.prompt for task in tasks], texts, sampled)
+        prompts = [task.prompt for task in tasks]
+        return self.rewards(prompts, self.apart(tasks, sampled), sampled)
+
+    def apart(self, tasks: Sequence[Task], sampled: Sequence[Sequence[Sample]]) -> Tensor:
+        """(M, B): what each reward says of each answer."""
+
+        def judge(own: list[tuple[Task, Sequence[Sample]]]) -> list[Tensor]:
+            tasks, sampled = [task for task, _ in own], [samples for _, samples in own]
+            prompts = [task.prompt for task in tasks]
+            score_MB = self.rewards.apart(prompts, self.texts(tasks, sampled))
+            return list(score_MB.split([len(samples) for samples in sampled], 1))
+
+        asked = list(zip(tasks, sampled, strict=True))
+        return torch.cat(self.processes.divide(asked, judge), 1)
 
     def texts(self, tasks: Sequence[Task], sampled: Sequence[Sequence[Sample]]) -> list[list[str]]:
         return [
@@ -95,8 +116,7 @@ class Sampler:
     def take_scale(self, tasks: Sequence[Task], seed: int) -> None:
         """Scale each reward so that answers of the policy as given have mean 0 and variance 1."""
         sampled = self.sample(tasks, seed, list(range(len(tasks))))
-        texts = self.texts(tasks, sampled)
-        self.rewards.normalise(self.rewards.apart([task.prompt for task in tasks], texts))
+        self.rewards.normalise(self.apart(tasks, sampled))
 
 
 def _lengths(flat: Sequence[Sample]) -> Metrics:
