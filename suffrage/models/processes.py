@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from suffrage.core.errors import SettingsError
 
+MESSAGE = 1 << 23  # numbers sent at once; each message has a price of its own
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -88,11 +90,11 @@ class Processes:
             return
         own = list(parameters)
         held = self.gather([parameter.grad is not None for parameter in own])
-        for parameter, somewhere in zip(own, map(any, zip(*held, strict=True)), strict=True):
-            if somewhere:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                torch.distributed.all_reduce(parameter.grad)
+        somewhere = [p for p, has in zip(own, zip(*held, strict=True), strict=True) if any(has)]
+        for parameter in somewhere:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        add_up_together([parameter.grad for parameter in somewhere if parameter.grad is not None])
 
     def backward(self, loss: Tensor, last: bool) -> None:
         """Gradients of this process's part of a loss; shares are averaged, hence the factor.
@@ -135,6 +137,28 @@ class Processes:
 
     def load_shares(self, folder: Path) -> None:
         self.accelerator.load_state(str(folder))
+
+
+def add_up_together(tensors: Sequence[Tensor]) -> None:
+    """Let every process hold the sum of each tensor over all; small ones share a message."""
+    for bucket in buckets(tensors):
+        flat = torch.cat([tensor.flatten() for tensor in bucket])
+        torch.distributed.all_reduce(flat)
+        parts = flat.split([tensor.numel() for tensor in bucket])
+        for tensor, part in zip(bucket, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
+def buckets(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Consecutive tensors of one kind, together no more than a message holds, one at least."""
+    made: list[list[Tensor]] = []
+    for tensor in tensors:
+        last = made[-1] if made else []
+        fits = sum(t.numel() for t in last) + tensor.numel() <= MESSAGE
+        if not last or not fits or (last[0].dtype, last[0].device) != (tensor.dtype, tensor.device):
+            made.append([])
+        made[-1].append(tensor)
+    return made
 
 
 ALONE = Processes()

@@ -197,6 +197,15 @@ def test_each_hand_gets_about_as_much():
     assert deal([7], 3) == [[0], [], []]
 
 
+def test_small_gradients_share_a_message(monkeypatch):
+    monkeypatch.setattr(processes, "MESSAGE", 10)
+    four, six, seven = (torch.zeros(size) for size in (4, 6, 7))
+    whole, large = torch.zeros(2, dtype=torch.long), torch.zeros(3, 5)
+    made = processes.buckets([four, six, seven, whole, large, four])
+    expected = [[four, six], [seven], [whole], [large], [four]]
+    assert [[id(t) for t in bucket] for bucket in made] == [[id(t) for t in b] for b in expected]
+
+
 def test_one_process_needs_no_others():
     assert (ALONE.rank, ALONE.size, ALONE.main, ALONE.sharded) == (0, 1, True, False)
     assert ALONE.gather(3) == [3]
