@@ -69,7 +69,7 @@ def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:
     place = {completion.id: index for index, completion in enumerate(group.completions)}
     weights = group.preference.raters if group.preference else {}
     found = tuple(
-        Rating(place[name], judgment.kind, int(level), weights.get(judgment.rater, 1.0))  # type: ignore[arg-type]
+        Rating(place[name], judgment.kind, int(level), weights.get(judgment.rater, 1.0))
         for judgment in last_words(heard(group))
         if judgment.kind in LEVELS
         for name, level in scores_of(judgment).items()
