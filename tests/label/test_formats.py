@@ -77,6 +77,19 @@ def test_a_pair_has_its_vote_share_counts_and_raters(tmp_path):
     assert report.files == {tmp_path / "o.jsonl": 2}
 
 
+@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet"])
+def test_a_pair_keeps_how_strongly_it_was_preferred(tmp_path, name):
+    group = make_group(
+        judgment(1, "Mei", "pair", "a", "x", "y"),
+        judgment(2, "Mei", "pair", "a", "x", "z", strength=3),
+        judgment(2, "Tom", "pair", "a", "x", "z", strength=2),
+    )
+    export([group], tmp_path / name, "trl-preference")
+    read, report = read_groups(tmp_path / name)
+    assert not report.refused
+    assert [one.preference.pairs[0].strength for one in read] == [None, pytest.approx(0.5)]
+
+
 def test_even_votes_and_what_gives_no_pair_are_left_out_and_said(tmp_path):
     even = make_group(
         judgment(1, "Mei", "pair", "tie", "x", "y"), judgment(2, "Mei", "pair", "a", "x", "z")
