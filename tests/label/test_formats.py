@@ -384,7 +384,8 @@ def named_group() -> Group:
 @pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.json"])
 def test_pseudonyms_leave_no_name_anywhere(tmp_path, form, name):
     group = named_group()
-    export([consensus(group)], tmp_path / name, form, pseudonyms=True, seed=3)
+    weighed = consensus(group, {"Mei Lin": 0.5})
+    export([weighed], tmp_path / name, form, pseudonyms=True, seed=3)
     text = (tmp_path / name).read_text(encoding="utf-8")
     assert "rater-1" in text
     assert not any(word in text for word in ("Mei", "Lin", "Tom", "\\u00e1s"))
@@ -404,6 +405,17 @@ def test_pseudonyms_change_nothing_but_names(tmp_path):
     export([rewritten], tmp_path / "p.jsonl", "groups", pseudonyms=True)
     ((again,), _) = read_groups(tmp_path / "p.jsonl")
     assert len(consensus(again).completions) == len(rewritten.completions)
+
+
+def test_pseudonyms_keep_what_each_rater_weighs(tmp_path):
+    weighed = consensus(named_group(), {"Mei Lin": 0.5})
+    alone = make_group(name="p2").model_copy(update={"preference": Preference(raters={"Zoe": 2})})
+    export([weighed, alone], tmp_path / "o.jsonl", "groups", pseudonyms=True)
+    read, _ = read_groups(tmp_path / "o.jsonl")
+    assert read[0].preference.raters == {read[0].judgments[0].rater: 0.5}
+    ((name, weight),) = read[1].preference.raters.items()
+    assert (name[:6], weight) == ("rater-", 2)
+    assert name not in {one.rater for one in read[0].judgments}
 
 
 def test_pseudonyms_are_stable_and_differ_by_seed(tmp_path):
