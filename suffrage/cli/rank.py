@@ -117,7 +117,7 @@ def _example(args: argparse.Namespace) -> int:
 def read_entries(source: str) -> list[Entry]:
     """What the raters of a file said: rows with a, b and winner, or groups with judgments."""
     rows, _ = raw_rows(source, "train")
-    if rows and is_comparison(rows[0].value):
+    if any(is_comparison(row.value) for row in rows):
         return [_entry(row) for row in rows]
     groups, _ = read_groups(source)
     entries = list(entries_of_groups(groups))
@@ -135,7 +135,11 @@ def read_entries(source: str) -> list[Entry]:
 
 def _entry(row: RawRow) -> Entry:
     if not is_comparison(row.value):
-        raise DataError("lacks a, b or winner, which the first row has.", row.path, row.number)
+        raise DataError(
+            "lacks a, b or winner, which other rows have; add it or remove the row.",
+            row.path,
+            row.number,
+        )
     try:
         return entry_of_row(row.value)
     except ValueError as error:

@@ -109,7 +109,6 @@ def _parser(row: Objective) -> Parser:
                 "--objective",
                 dest=name,
                 choices=choices,
-                default=argparse.SUPPRESS,
                 metavar="RULE",
                 help="the same as --combine",
             )
@@ -147,7 +146,6 @@ def _add_setting(group: Any, name: str, field: Any, row: Objective) -> None:
             "--groups",
             dest=name,
             type=PREFIX.__add__,
-            default=argparse.SUPPRESS,
             metavar="N|auto",
             help=f"the same as --heads {PREFIX}N",
         )

@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from suffrage.core.records import GRADES, RATINGS, Group, Judgment, Preference, SoftPair
+from suffrage.core.records import GRADES, RATINGS, Group, Preference, SoftPair
+from suffrage.data.preferences import heard
 from suffrage.data.views import as_scores, places, preferred_first, refuse, shares_beaten
-from suffrage.stats.votes import latest, opinions, pair_votes, scores_of
+from suffrage.stats.votes import last_words, opinions, pair_votes, scores_of
 
 Scale = Literal["rating", "grade"]
 LEVELS: dict[Scale, int] = {"rating": len(RATINGS), "grade": len(GRADES)}  # of each scale
@@ -35,17 +36,19 @@ class Ranking:
 def as_rankings(group: Group, method: str = "this method") -> tuple[Ranking, ...]:
     """Each rater's own ranking, where all of them compared all completions; else the consensus.
 
-    The group's preference is its consensus, and says how much each rater counts. Ratings or grades
-    are worth what they are where everybody gave such; else a completion is worth the share of the
-    others that it beats. Loses who said what. Errors as of `as_scores`.
+    The group's preference is its consensus, and says how much each rater counts; whoever weighs
+    nothing is not asked. Ratings or grades are worth what they are where everybody gave such; else
+    a completion is worth the share of the others that it beats. Loses who said what. Errors as of
+    `as_scores`.
     """
     preference = group.preference or Preference()
     worth = as_scores(preference, method)
     names = [completion.id for completion in group.completions[: len(worth)]]
-    said = [one for one in opinions(latest(group.judgments)) if one.scores]
+    judgments = heard(group)
+    said = [one for one in opinions(judgments) if one.scores]
     if not said or any(set(one.scores) != set(names) for one in said):
         return (Ranking(worth),)
-    kinds = {judgment.kind for judgment in latest(group.judgments)} - {"demonstration"}
+    kinds = {judgment.kind for judgment in judgments} - {"demonstration"}
     rated = len(kinds) == 1 and kinds <= set(LEVELS)
     cast: dict[tuple[float, ...], float] = defaultdict(float)
     for one in {(one.rater, one.criterion): one for one in said}.values():  # the last word counts
@@ -53,7 +56,7 @@ def as_rankings(group: Group, method: str = "this method") -> tuple[Ranking, ...
         own = scores if rated else shares_beaten(places(scores))
         cast[own] += preference.raters.get(one.rater, 1.0)
     whole = sum(cast.values())
-    return tuple(Ranking(own, weight / whole) for own, weight in cast.items() if weight)
+    return tuple(Ranking(own, weight / whole) for own, weight in cast.items())
 
 
 def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:
@@ -66,23 +69,17 @@ def as_ratings(group: Group, method: str = "this method") -> tuple[Rating, ...]:
     place = {completion.id: index for index, completion in enumerate(group.completions)}
     weights = group.preference.raters if group.preference else {}
     found = tuple(
-        Rating(place[name], judgment.kind, int(level), weights.get(judgment.rater, 1.0))  # type: ignore[arg-type]
-        for judgment in _last_ratings(group)
+        Rating(place[name], judgment.kind, int(level), weights.get(judgment.rater, 1.0))
+        for judgment in last_words(heard(group))
+        if judgment.kind in LEVELS
         for name, level in scores_of(judgment).items()
-        if weights.get(judgment.rater) != 0
     )
     return found or _scores_as_ratings(group, method)
 
 
-def _last_ratings(group: Group) -> list[Judgment]:
-    """A rater's last word on a completion counts."""
-    rated = (judgment for judgment in latest(group.judgments) if judgment.kind in LEVELS)
-    return list({(j.rater, j.criterion, j.kind, j.completions): j for j in rated}.values())
-
-
 def _scores_as_ratings(group: Group, method: str) -> tuple[Rating, ...]:
     preference = group.preference or Preference()
-    scores = preference.scores or ()
+    scores = () if group.judgments else preference.scores or ()
     if not scores or not all(score in RATINGS for score in scores):
         refuse(preference, "ratings (whole numbers from 1 to 7, or grades from A to D)", method)
     return tuple(Rating(place, "rating", int(score)) for place, score in enumerate(scores))

@@ -34,7 +34,7 @@ from suffrage.data.views import (
     preferred_first,
     ranks_from_pairs,
 )
-from suffrage.stats.votes import latest, pair_votes, scores_of
+from suffrage.stats.votes import last_words, latest, pair_votes, scores_of
 
 __all__ = [
     "as_demonstrations",
@@ -95,6 +95,12 @@ def silenced(group: Group) -> bool:
     raters = group.preference.raters if group.preference else {}
     voices = {j.rater for j in group.judgments if j.kind != "demonstration"}
     return bool(voices) and all(raters.get(rater) == 0 for rater in voices)
+
+
+def heard(group: Group) -> list[Judgment]:
+    """The judgments that stand, but for those of raters who weigh nothing."""
+    raters = group.preference.raters if group.preference else {}
+    return [one for one in latest(group.judgments) if raters.get(one.rater) != 0]
 
 
 def vote_share(group: Group, weights: Weights = None) -> tuple[SoftPair, ...]:
@@ -161,11 +167,10 @@ def scale_of(group: Group) -> tuple[float, float] | None:
 
     As in `mean_scores`: ratings where every completion has one, else grades.
     """
-    names = {completion.id for completion in group.completions}
-    raters = group.preference.raters if group.preference else {}
+    names, said = {completion.id for completion in group.completions}, heard(group)
     for kind, scale in (("rating", (RATINGS[0], RATINGS[-1])), ("grade", (1, len(GRADES)))):
-        kept = (j for j in latest(group.judgments) if j.kind == kind and raters.get(j.rater) != 0)
-        if names and names <= {name for judgment in kept for name in judgment.completions}:
+        rated = {name for one in said if one.kind == kind for name in one.completions}
+        if names and names <= rated:
             return scale
     return None
 
@@ -173,7 +178,7 @@ def scale_of(group: Group) -> tuple[float, float] | None:
 def _mean_of(kind: str, group: Group, weights: Weights) -> tuple[float, ...] | None:
     total: dict[str, float] = defaultdict(float)
     cast: dict[str, float] = defaultdict(float)
-    for judgment in latest(group.judgments):
+    for judgment in last_words(group.judgments):
         if judgment.kind == kind:
             weight = _weight(weights, judgment.rater)
             for name, score in scores_of(judgment).items():
@@ -193,7 +198,7 @@ def labels(group: Group, weights: Weights = None) -> tuple[float | None, ...] | 
     """
     desirable: dict[str, float] = defaultdict(float)
     cast: dict[str, float] = defaultdict(float)
-    for judgment in latest(group.judgments):
+    for judgment in last_words(group.judgments):
         vote = _LABELS[judgment.kind](judgment) if judgment.kind in _LABELS else 0
         for name in judgment.completions if vote else ():
             weight = _weight(weights, judgment.rater)

@@ -173,7 +173,7 @@ def _recognise(row: RawRow, formats: tuple[Format, ...]) -> Format | None:
 
 def _unknown(source: str | Path, rows: Sequence[RawRow], formats: tuple[Format, ...]) -> DataError:
     """The error for a file none of whose rows is known."""
-    if all(isinstance(row.value, dict) and is_comparison(row.value) for row in rows):
+    if any(is_comparison(row.value) for row in rows):
         return DataError("is a table of who beat whom; `suffrage rank` reads it.", source)
     if any(_recognise(row, PROMPT_FORMATS) for row in rows):
         return DataError(

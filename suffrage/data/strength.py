@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from suffrage.core.records import Group, Judgment, SoftPair
-from suffrage.stats.votes import latest
+from suffrage.core.records import Group, SoftPair
+from suffrage.stats.votes import last_words
 
 LEVELS = 4  # of a judgment's strength, the least one included
 
@@ -23,8 +23,8 @@ def with_strength(
     place = {completion.id: index for index, completion in enumerate(group.completions)}
     total: dict[tuple[int, int], float] = defaultdict(float)
     cast: dict[tuple[int, int], float] = defaultdict(float)
-    for vote in _last_votes(group):
-        if vote.strength is not None and vote.value in ("a", "b"):
+    for vote in last_words(group.judgments):
+        if vote.kind == "pair" and vote.strength is not None and vote.value in ("a", "b"):
             a, b = (place[name] for name in vote.completions)
             sides = (a, b) if vote.value == "a" else (b, a)
             own = weight(vote.rater)
@@ -35,9 +35,3 @@ def with_strength(
         for pair in pairs
         for sides in [(pair.first, pair.second)]
     )
-
-
-def _last_votes(group: Group) -> list[Judgment]:
-    """One rater's last word on two completions counts, as in `pair_votes`."""
-    pairs = (judgment for judgment in latest(group.judgments) if judgment.kind == "pair")
-    return list({(j.rater, j.criterion, frozenset(j.completions)): j for j in pairs}.values())

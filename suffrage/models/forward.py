@@ -109,11 +109,6 @@ def branch_sums(values_N: Tensor, forest: Forest) -> Tensor:
     return zeros_B.index_add(0, forest.branch_N, values_N)
 
 
-def branch_lengths(forest: Forest) -> Tensor:
-    """(B,): scored tokens in each branch."""
-    return branch_sums(torch.ones_like(forest.branch_N, dtype=torch.float32), forest)
-
-
 def pick_layout(model: PreTrainedModel, trees: Sequence[Tree]) -> Layout:
     """A layout in which the model says of the trees what it says of plain rows."""
     if has_local_attention(model.config):

@@ -121,14 +121,7 @@ def from_language_model(
             f"{base.name} reads virtual tokens, so it cannot become a reward model or a critic; "
             "name the model they stand on."
         )
-    config = copy.deepcopy(base.model.config)
-    config.num_labels = max(1, len(heads))
-    if heads:
-        config.id2label = dict(enumerate(heads))
-        config.label2id = {name: number for number, name in enumerate(heads)}
-        setattr(config, HEADS, list(heads))
-    config.pad_token_id = _padding_id(base)
-    config.eos_token_id = list(base.end_ids)
+    config = _config(base, heads)
     try:
         model = AutoModelForSequenceClassification.from_config(config)
     except ValueError as error:
@@ -138,16 +131,32 @@ def from_language_model(
             "model; choose another base model."
         ) from error
     model.base_model.load_state_dict(base.model.base_model.state_dict())
-    head = _head(model)
+    _draw(_head(model), seed, alike)
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.pad_token = _word(tokenizer, config.pad_token_id)
+    return _wrap(replace(base, tokenizer=tokenizer), model)
+
+
+def _config(base: LanguageModel, heads: Sequence[str]) -> Any:
+    """The language model's as a classifier's, with an output a head."""
+    config = copy.deepcopy(base.model.config)
+    config.num_labels = max(1, len(heads))
+    if heads:
+        config.id2label = dict(enumerate(heads))
+        config.label2id = {name: number for number, name in enumerate(heads)}
+        setattr(config, HEADS, list(heads))
+    config.pad_token_id = _padding_id(base)
+    config.eos_token_id = list(base.end_ids)
+    return config
+
+
+def _draw(head: nn.Linear, seed: int, alike: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     width = head.weight.shape[1]
     with torch.no_grad():
         rows = 1 if alike else len(head.weight)
         noise = torch.randn((rows, width), generator=generator)
         head.weight.copy_(noise.expand_as(head.weight) / (width + 1) ** 0.5)
-    tokenizer = copy.deepcopy(base.tokenizer)
-    tokenizer.pad_token = _word(tokenizer, config.pad_token_id)
-    return _wrap(replace(base, tokenizer=tokenizer), model)
 
 
 def load_reward(name: str | Path, device: torch.device) -> ScalarModel:

@@ -50,7 +50,8 @@ def rank_entries(entries: Sequence[Entry], setting: Setting, by: str = "") -> Ra
 def _parts(entries: Sequence[Entry], setting: Setting, by: str) -> dict[str, _Part]:
     parts: dict[str, _Part] = {}
     for entry in entries:
-        part = parts.setdefault(str(entry.fields.get(by, "")) if by else "", _Part())
+        value = entry.fields.get(by) if by else None
+        part = parts.setdefault("" if value is None else str(value), _Part())
         part.matches += entry.matches
         part.orders.append(entry.order)
         first = entry.matches[0]

@@ -6,7 +6,7 @@ place's interval and a score's come from the same rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,19 +51,12 @@ def rank(
     cells, outcomes = reduced(comparisons, side=setting.side)
     counts, clusters = counts_of(cells, outcomes), clusters_of(comparisons, setting.unit)
     fitted = _fit(comparisons, setting, cells, counts, orders, order_clusters)
-    rates, thetas = [], []
-    for sample in resampled_counts(cells, outcomes, clusters, setting.rounds, setting.seed):
-        rates.append(_rates(cells, sample))
-        thetas.append(fitted.refit(sample) if fitted.refit else np.empty((len(sample), 0)))
-    theta_BP = np.concatenate(thetas)
-    if fitted.covariance_PP is not None:
-        rng = np.random.default_rng(setting.seed)
-        size = (setting.rounds, len(fitted.theta_P))
-        theta_BP = fitted.theta_P + rng.standard_normal(size) @ _root(fitted.covariance_PP)
+    samples = resampled_counts(cells, outcomes, clusters, setting.rounds, setting.seed)
+    rate_BK, theta_BP = _draws(cells, samples, fitted, setting)
     basis = Basis(len(comparisons) if clusters is None else len(np.unique(clusters)), setting.unit)
     shown = _Shown(fitted, theta_BP, basis)
     rate_K, items = _rates(cells, counts[None])[0], len(comparisons.items)
-    rate = [basis.estimate(rate_K[k], np.concatenate(rates)[:, k]) for k in range(items)]
+    rate = [basis.estimate(rate_K[k], rate_BK[:, k]) for k in range(items)]
     ranking = Ranking(
         group=group,
         method=setting.method,
@@ -88,6 +81,21 @@ class _Fitted:
     theta_P: Floats
     refit: Refit | None = None
     covariance_PP: Floats | None = None
+
+
+def _draws(
+    cells: Cells, samples: Iterable[Floats], fitted: _Fitted, setting: Setting
+) -> tuple[Floats, Floats]:
+    """Each round's win rates (B, K) and parameters (B, P); the latter as the covariance has it."""
+    rates, thetas = [], []
+    for sample in samples:
+        rates.append(_rates(cells, sample))
+        thetas += [fitted.refit(sample)] if fitted.refit else []
+    if fitted.covariance_PP is None:
+        return np.concatenate(rates), np.concatenate(thetas)
+    rng = np.random.default_rng(setting.seed)
+    noise_BP = rng.standard_normal((setting.rounds, len(fitted.theta_P)))
+    return np.concatenate(rates), fitted.theta_P + noise_BP @ _root(fitted.covariance_PP)
 
 
 def _fit(

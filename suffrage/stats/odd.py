@@ -128,8 +128,9 @@ def _side(own: Share, others: float, tail: float) -> str:
 
 
 def _median_of_others(shares: Sequence[Share], rater: int, of: Literal["value", "sure"]) -> float:
-    others = [getattr(share, of) for index, share in enumerate(shares) if index != rater]
-    known = [value for value in others if not math.isnan(value)]
+    """Whoever judged too little to be known is not among the others."""
+    others = [share for index, share in enumerate(shares) if index != rater]
+    known = [getattr(share, of) for share in others if share.prompts >= FEWEST]
     return float(np.median(known)) if known else math.nan
 
 

@@ -67,13 +67,6 @@ def copeland(wins_KK: Floats) -> Floats:
     return (beats + len(wins_KK) - 1) / 2
 
 
-def condorcet_winner(wins_KK: Floats) -> int | None:
-    """The item that beats every other by majority; None where there is none."""
-    beats = (wins_KK > wins_KK.T).sum(axis=1)
-    best = int(beats.argmax())
-    return best if beats[best] == len(wins_KK) - 1 else None
-
-
 def ranked_pairs(wins_KK: Floats) -> Floats:
     """How many items each stands above in the order of T. N. Tideman's ranked pairs (1987): (K,).
 

@@ -63,6 +63,14 @@ def latest(judgments: Iterable[Judgment]) -> list[Judgment]:
     return [j for j in judgments if (j.prompt_id, j.rater, j.id) not in superseded]
 
 
+def last_words(judgments: Iterable[Judgment]) -> list[Judgment]:
+    """`latest`; and of what a rater said twice of the same completions in one way, the last."""
+    said: dict[tuple[object, ...], Judgment] = {}
+    for j in latest(judgments):
+        said[j.prompt_id, j.rater, j.criterion, j.kind, frozenset(j.completions)] = j
+    return list(said.values())
+
+
 def scores_of(judgment: Judgment) -> dict[str, float]:
     """The judged completions with a score each, higher is better; empty for a demonstration."""
     return _SCORES[judgment.kind](judgment)

@@ -73,7 +73,8 @@ def _pushed_away(row: Objective, rows: Rows) -> str:
 
 def _learned_by_heart(rows: Rows) -> str:
     held_out = [row["eval/loss"] for row in rows if "eval/loss" in row]
-    if len(held_out) < 3 or held_out[-1] <= min(held_out) * 1.05 + 1e-6:
+    lowest = min(held_out, default=0.0)  # below 0 where a loss allows for wrong votes
+    if len(held_out) < 3 or held_out[-1] <= lowest + 0.05 * abs(lowest) + 1e-6:
         return ""
     best = min((row for row in rows if "eval/loss" in row), key=lambda row: row["eval/loss"])
     return (

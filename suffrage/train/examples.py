@@ -15,7 +15,7 @@ from suffrage.data.chains import chain_tree
 from suffrage.data.conditioning import ASKED_AFTER, classed, compared
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.data.opinions import Ranking, Rating
-from suffrage.data.preferences import consensus, silenced
+from suffrage.data.preferences import consensus, heard, silenced
 from suffrage.objectives.objective import Objective
 from suffrage.train.heads import Heads
 from suffrage.train.views import Used, used_by
@@ -105,7 +105,7 @@ def _example(
 ) -> Example | str:
     """The group, one of `groups`, as an example, or why it cannot be one."""
     group = consensus(group)
-    if silenced(group):
+    if silenced(group) and not (row.view == "demonstrations" and heard(group)):
         return SILENCED
     view = used_by(row, group, groups)
     if not view.completions:

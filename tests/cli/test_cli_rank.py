@@ -110,6 +110,7 @@ def test_the_number_of_camps_is_told_with_its_reason(suffrage, place):
         ("rank nowhere.csv", "no such file"),
         ("rank bad.csv", r"bad.csv, row 3: winner 'z' is neither a, b, tie, 'x' nor 'y'; correct"),
         ("rank short.csv", "row 3: lacks a, b or winner"),
+        ("rank first.csv", "first.csv, row 2: lacks a, b or winner, which other rows have"),
         ("rank v.csv --by tema", "there is no column 'tema' to split by"),
         ("rank v.csv --ridge -1", "--ridge is -1; it cannot be negative"),
         ("rank v.csv --ridge 0", "use a ridge"),
@@ -126,6 +127,7 @@ def test_the_number_of_camps_is_told_with_its_reason(suffrage, place):
 def test_mistakes_are_one_sentence(suffrage, place, words, said):
     write(place / "v.csv", "a,b,winner,team", "x,y,a,red", "x,y,a,blue")
     write(place / "bad.csv", "a,b,winner", "x,y,a", "x,y,z")
+    write(place / "first.csv", "a,b,winner", "x,y,", "x,y,a")
     write(place / "short.csv", "a,b,winner", "x,y,a", "x,,b")
     status, out, err = suffrage(words)
     assert (status, out) == (2, "")

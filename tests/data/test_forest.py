@@ -16,7 +16,7 @@ from torch import Tensor
 from suffrage.data import forest
 from suffrage.data.encode import Branch, Tree
 from suffrage.data.forest import PADDING, Forest, first_fit, pack, split
-from suffrage.models.forward import branch_lengths, branch_sums, pick_layout, token_logps
+from suffrage.models.forward import branch_sums, pick_layout, token_logps
 from suffrage.models.logprobs import CHUNK_BYTES
 from suffrage.models.scalar_head import ScalarModel, from_language_model, scores, values
 
@@ -48,7 +48,6 @@ def test_every_scored_token_is_there_once_and_in_order(trees, layout):
     assert found == expected
     assert forest.branch_N.tolist() == sorted(forest.branch_N.tolist())
     assert forest.branches == len(expected)
-    assert branch_lengths(forest).tolist() == [len(tokens) for tokens in expected]
 
 
 @given(st.lists(TREES, min_size=1, max_size=6), st.sampled_from(["row", "forest", "plain"]))

@@ -77,6 +77,21 @@ def test_where_somebody_compared_only_some_there_is_the_consensus_alone():
     assert as_rankings(scores) == (Ranking((3.0, 1.0, 2.0)),)
 
 
+def test_whoever_weighs_nothing_has_no_say_in_how_the_others_rank():
+    names, quiet = ("x", "y", "z"), Preference(raters={"Bad": 0})
+    order = ("Ann", "ranking", (("x",), ("y",), ("z",)), names)
+    other = ("Bob", "ranking", (("z",), ("y",), ("x",)), names)
+    some = ("Bad", "pair", "b", ("x", "y"))
+    alone = as_rankings(consensus(judged(order, other)))
+    assert alone == (Ranking((1.0, 0.5, 0.0), 0.5), Ranking((0.0, 0.5, 1.0), 0.5))
+    assert as_rankings(consensus(judged(order, other, some, preference=quiet))) == alone
+    rated = [
+        ("Ann", "rating", level, (name,)) for level, name in zip((7, 2, 2), names, strict=True)
+    ]
+    mixed = consensus(judged(*rated, ("Bad", *other[1:]), preference=quiet))
+    assert as_rankings(mixed) == (Ranking((7.0, 2.0, 2.0)),)
+
+
 def test_a_raters_last_ranking_counts_once_and_weights_hold_for_ratings_too():
     names = ("x", "y", "z")
     orders = [(("x",), ("y",), ("z",)), (("z",), ("y",), ("x",))]
@@ -104,6 +119,14 @@ def test_scores_that_can_be_ratings_are_one_raters():
     for scores in ((7, 1, 4.5), (0, 1, 2), (8, 1, 1)):
         with pytest.raises(ViewError, match=told):
             as_ratings(judged(preference=Preference(scores=scores)), "reward-rating")
+
+
+def test_scores_are_no_ratings_where_whoever_rated_weighs_nothing():
+    given = {"raters": {"Bad": 0}, "scores": (7, 1, 4)}
+    group = judged(("Bad", "rating", 7, ("x",)), preference=Preference(**given))
+    for one in (group, consensus(group)):
+        with pytest.raises(ViewError, match="reward-rating learns from ratings"):
+            as_ratings(one, "reward-rating")
 
 
 def test_votes_keep_their_raters_and_the_preferred_comes_first():

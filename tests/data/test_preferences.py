@@ -143,6 +143,16 @@ def test_scores_are_mean_ratings_else_mean_grades() -> None:
     assert mean_scores(judged(*rated, completions="xyz")) is None  # nobody rated z
 
 
+def test_what_a_rater_said_last_of_a_completion_counts_once() -> None:
+    twice = [("Ann", "rating", 7, "x"), ("Ann", "rating", 1, "x"), ("Bob", "rating", 4, "x")]
+    assert mean_scores(judged(*twice, completions="x")) == (2.5,)
+    thumbs = [("Ann", "thumb", word, "x") for word in ("up", "up", "down")]
+    group = judged(*thumbs, ("Bob", "thumb", "up", "x"), completions="x")
+    assert labels(group) == (0.5,)
+    both_bad = [("Ann", "pair", "both_bad", "xy"), ("Ann", "pair", "a", "yx")]
+    assert labels(judged(*both_bad, completions="xy")) is None
+
+
 @pytest.mark.parametrize(
     ("votes", "expected"),
     [

@@ -85,6 +85,18 @@ def test_ratings_and_grades_have_scales_and_thumbs_have_none():
     assert scale_of(judged("thumb", (0, "up"), (1, "down"))) is None
 
 
+def test_the_scale_is_that_of_those_who_weigh_something():
+    graded = judged("grade", (0, "A"), (1, "D"))
+    rated = [
+        vote.model_copy(update={"kind": "rating", "value": 2, "rater": "Bad", "id": vote.id + "!"})
+        for vote in graded.judgments
+    ]
+    both = graded.model_copy(update={"judgments": (*graded.judgments, *rated)})
+    assert scale_of(consensus(both, {})) == RATED
+    quiet = consensus(both, {"Bad": 0})
+    assert (scale_of(quiet), quiet.preference.scores) == (GRADED, (4, 1))
+
+
 def test_a_scale_needs_a_rating_of_every_answer():
     assert scale_of(judged("rating", (0, 6))) is None
     assert scale_of(tiny.group("p", "why?", ("one", "two"), Preference(scores=(1, 2)))) is None

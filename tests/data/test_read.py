@@ -176,8 +176,9 @@ def test_reading_needs_nothing_heavy():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_table_of_who_beat_whom_is_sent_to_the_verb_that_reads_it(tmp_path):
-    (tmp_path / "v.csv").write_text("prompt,a,b,winner,rater\nq,x,y,x,r1\n", encoding="utf-8")
+@pytest.mark.parametrize("rows", ["q,x,y,x,r1", "q,x,y,,r1\nq,x,y,y,r2"])
+def test_a_table_of_who_beat_whom_is_sent_to_the_verb_that_reads_it(tmp_path, rows):
+    (tmp_path / "v.csv").write_text(f"prompt,a,b,winner,rater\n{rows}\n", encoding="utf-8")
     with pytest.raises(DataError, match="`suffrage rank` reads it"):
         read_groups(tmp_path / "v.csv")
 

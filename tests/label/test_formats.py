@@ -77,6 +77,19 @@ def test_a_pair_has_its_vote_share_counts_and_raters(tmp_path):
     assert report.files == {tmp_path / "o.jsonl": 2}
 
 
+@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet"])
+def test_a_pair_keeps_how_strongly_it_was_preferred(tmp_path, name):
+    group = make_group(
+        judgment(1, "Mei", "pair", "a", "x", "y"),
+        judgment(2, "Mei", "pair", "a", "x", "z", strength=3),
+        judgment(2, "Tom", "pair", "a", "x", "z", strength=2),
+    )
+    export([group], tmp_path / name, "trl-preference")
+    read, report = read_groups(tmp_path / name)
+    assert not report.refused
+    assert [one.preference.pairs[0].strength for one in read] == [None, pytest.approx(0.5)]
+
+
 def test_even_votes_and_what_gives_no_pair_are_left_out_and_said(tmp_path):
     even = make_group(
         judgment(1, "Mei", "pair", "tie", "x", "y"), judgment(2, "Mei", "pair", "a", "x", "z")
@@ -371,7 +384,8 @@ def named_group() -> Group:
 @pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.json"])
 def test_pseudonyms_leave_no_name_anywhere(tmp_path, form, name):
     group = named_group()
-    export([consensus(group)], tmp_path / name, form, pseudonyms=True, seed=3)
+    weighed = consensus(group, {"Mei Lin": 0.5})
+    export([weighed], tmp_path / name, form, pseudonyms=True, seed=3)
     text = (tmp_path / name).read_text(encoding="utf-8")
     assert "rater-1" in text
     assert not any(word in text for word in ("Mei", "Lin", "Tom", "\\u00e1s"))
@@ -391,6 +405,17 @@ def test_pseudonyms_change_nothing_but_names(tmp_path):
     export([rewritten], tmp_path / "p.jsonl", "groups", pseudonyms=True)
     ((again,), _) = read_groups(tmp_path / "p.jsonl")
     assert len(consensus(again).completions) == len(rewritten.completions)
+
+
+def test_pseudonyms_keep_what_each_rater_weighs(tmp_path):
+    weighed = consensus(named_group(), {"Mei Lin": 0.5})
+    alone = make_group(name="p2").model_copy(update={"preference": Preference(raters={"Zoe": 2})})
+    export([weighed, alone], tmp_path / "o.jsonl", "groups", pseudonyms=True)
+    read, _ = read_groups(tmp_path / "o.jsonl")
+    assert read[0].preference.raters == {read[0].judgments[0].rater: 0.5}
+    ((name, weight),) = read[1].preference.raters.items()
+    assert (name[:6], weight) == ("rater-", 2)
+    assert name not in {one.rater for one in read[0].judgments}
 
 
 def test_pseudonyms_are_stable_and_differ_by_seed(tmp_path):

@@ -147,6 +147,13 @@ def test_rules_have_boards_and_no_choice() -> None:
     assert not result.choices
 
 
+def test_a_null_is_no_group_of_its_own() -> None:
+    rows = ({"team": None}, {}, {"team": ""}, {"team": "red"})
+    entries = [Entry((Match("x", "y", 1.0, 0, "p", "A"),), (("x",), ("y",)), row) for row in rows]
+    result = rank_entries(entries, Setting(rounds=20), "team")
+    assert [(board.group, board.comparisons) for board in result.rankings] == [("", 3), ("red", 1)]
+
+
 def test_every_board_has_every_item() -> None:
     lone = Entry((Match("v", "x", 1.0, 0, "p", "Eve"),), (("v",), ("x",)), {"camp": "third"})
     result = rank_entries([*votes(), lone], Setting(rounds=20), "camp")

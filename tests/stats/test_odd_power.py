@@ -36,6 +36,17 @@ def test_odd_raters_do_not_pull_the_readers_down() -> None:
     assert alone < 0.05
 
 
+def test_one_rater_in_five_may_be_a_coin_or_turned_round() -> None:
+    # One other rater with one vote. Where readers agree in a share m (so far alike likely from .50
+    # to .99), it agrees with .8 m + .1 (1 - m) + .1 / 2 and misses with .8 (1 - m) + .1 m + .1 / 2;
+    # a reader's one vote misses with 1 - m
+    mean = np.linspace(0.5, 0.99, 50)
+    agrees, misses = 0.15 + 0.7 * mean, 0.85 - 0.7 * mean
+    for other, chance in ((1.0, agrees), (0.0, misses)):
+        found = reader_tails(np.array([0.0, other]), np.ones(2))[0]
+        assert found == pytest.approx(1 - (mean * chance).sum() / chance.sum(), abs=3e-4)
+
+
 def test_a_raters_own_votes_do_not_teach_what_readers_do() -> None:
     # with 12 of 30 among the readers their rates would spread, and the chance double to .00087
     assert reader_tails(np.array([12.0, 27, 27]), np.full(3, 30.0))[0] < 0.0006

@@ -198,6 +198,15 @@ def test_few_prompts_prove_nothing() -> None:
     assert odd_raters([*few[:4], share(0.0, prompts=5)], [UNKNOWN] * 5)[4][0] == "reversed"
 
 
+def test_raters_who_judged_once_do_not_hide_a_reversed_one() -> None:
+    # Of seven others four judged once, two of them something that nobody else did
+    once = [share(0.0, prompts=1, votes=1)] * 2
+    alone = [Share(NAN, NAN, 0, 0, sure=0.0, worth=0.0)] * 2
+    found = odd_raters([share(0.9)] * 3 + [share(0.1), *once, *alone], [UNKNOWN] * 8)
+    assert [kind for kind, _ in found] == ["", "", "", "reversed", "", "", "", ""]
+    assert "the others: 90%" in found[3][1]
+
+
 def test_a_weak_rater_who_still_reads_is_not_careless() -> None:
     # The others are at .9: below .7 over half of the votes look like coins
     panel_of = [share(0.9)] * 6

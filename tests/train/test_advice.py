@@ -50,6 +50,15 @@ def test_a_held_out_loss_that_rises_again_names_its_lowest_step():
     assert advice(DPO, [*rows[:2], {"step": 8, "eval/loss": 0.52}]) == ()
 
 
+def test_a_held_out_loss_may_fall_below_nothing():
+    losses = ((0, 0.7), (4, -0.2), (8, -1.0))
+    rows = [{"step": step, "eval/loss": loss} for step, loss in losses]
+    assert advice(DPO, rows) == ()
+    assert advice(DPO, [*rows, {"step": 12, "eval/loss": -0.96}]) == ()
+    (said,) = advice(DPO, [*rows, {"step": 12, "eval/loss": -0.9}])
+    assert "lowest at step 8 (-1.000) and ended at -0.900" in said
+
+
 def labelled(*shares: float, weight: float = 1.0) -> Example:
     tree = Tree([1], tuple(Branch([2]) for _ in shares))
     return Example("p", tree, labels=shares, weight=weight)

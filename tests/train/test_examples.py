@@ -67,6 +67,20 @@ def test_a_prompt_whose_raters_all_weigh_nothing_is_left_out():
         assert (made.prompt_id, note) == ("p", "1 rows left out: all their raters weigh 0")
 
 
+def test_an_answer_somebody_wrote_is_imitated_whatever_its_prompts_voters_weigh():
+    asked = group("p", "good", "bad", raters={"Bad": 0})
+    both = tuple(one.id for one in asked.completions)
+    vote = Judgment(id="1", prompt_id="p", rater="Bad", kind="pair", value="a", completions=both)
+    said = Judgment(id="2", prompt_id="p", rater="Ann", kind="demonstration", value="best")
+    others = asked.model_copy(update={"judgments": (vote, said)})
+    (made,), note = make_examples([others], ENCODER, objective("sft"))
+    assert (answers(made), note) == (["best</s>"], "")
+    own = said.model_copy(update={"rater": "Bad"})
+    alone = asked.model_copy(update={"judgments": (vote, own)})
+    with pytest.raises(DataError, match="all their raters weigh 0"):
+        make_examples([alone], ENCODER, objective("sft"))
+
+
 def test_demonstrations_are_the_completions_to_imitate():
     shown = group("p", "bad", "good", demonstrations=(1,))
     best = group("q", "bad", "good", "best", scores=(1.0, 2.0, 3.0))

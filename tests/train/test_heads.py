@@ -53,6 +53,17 @@ def test_what_prompt_and_raters_count_holds_for_every_head():
     assert [part.example.weight for part in examples[0].parts] == [3.0] * 2
 
 
+def test_a_rater_who_weighs_nothing_teaches_no_head():
+    preference = Preference(raters={"Cid": 0})
+    group = JUDGED[0].model_copy(update={"preference": preference})
+    assert {j.rater for j in group.judgments} >= {"Ann", "Cid"}
+    (made,), _ = make_examples([group], ENCODER, objective("reward"), heads=OF_VOTES)
+    assert [part.example.head for part in made.parts] == [OF_VOTES.names.index("Ann")]
+    quiet = group.model_copy(update={"preference": Preference(raters={"Ann": 0, "Cid": 0})})
+    with pytest.raises(DataError, match="no head has a judgment to learn from"):
+        make_examples([quiet], ENCODER, objective("reward"), heads=OF_VOTES)
+
+
 def test_a_judgment_that_was_moved_to_another_head_leaves_the_first():
     """A correction may name another criterion than what it corrects."""
     group = JUDGED[0]

@@ -17,6 +17,7 @@ from suffrage.data.readers.row import (
     kind_of,
     prompt_of,
     share,
+    stated,
     text,
 )
 from suffrage.data.readers.tasks import task_prompt
@@ -50,8 +51,8 @@ def _last_turn(said: tuple[Message, ...]) -> Parts:
 def _labelled(parts: Parts, row: Row) -> Parts:
     """By the share of the votes for it, where the row says that too."""
     label = float(_truth(row["label"]))
-    if row.get("vote_share") not in (None, ""):
-        label = share(row["vote_share"], "vote_share")
+    if (voted := stated(row, "vote_share")) is not None:
+        label = share(voted, "vote_share")
     return Parts(parts.prompt, parts.replies, parts.names, Preference(labels=(label,)))
 
 

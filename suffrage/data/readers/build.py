@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from suffrage.core.records import Completion, Group, Meta, Preference, Prompt, RecordError, short_id
-from suffrage.data.readers.row import Content, Judged, Parts, Row, RowError, at_least_0, share, text
+from suffrage.data.readers.row import (
+    Content,
+    Judged,
+    Parts,
+    Row,
+    RowError,
+    at_least_0,
+    share,
+    stated,
+    text,
+)
 
 ID_FIELDS = ("id", "question_id", "prompt_id")
 
@@ -60,10 +70,10 @@ def build_group(row: Row, parts: Parts | Group | Judged, ids: Ids) -> Group:
 def _counted(row: Row, preference: Preference) -> Preference:
     """The preference with what the row says of its weight and, of a lone pair, its strength."""
     update: dict[str, object] = {}
-    if row.get("weight") not in (None, "") and row["weight"] == row["weight"]:  # nan: none
-        update["weight"] = at_least_0(row["weight"], "weight")
-    if len(preference.pairs) == 1 and row.get("strength") not in (None, ""):
-        strength = share(row["strength"], "strength")
+    if (weight := stated(row, "weight")) is not None:
+        update["weight"] = at_least_0(weight, "weight")
+    if len(preference.pairs) == 1 and (said := stated(row, "strength")) is not None:
+        strength = share(said, "strength")
         update["pairs"] = (preference.pairs[0].model_copy(update={"strength": strength}),)
     return preference.model_copy(update=update) if update else preference
 

@@ -23,6 +23,7 @@ from suffrage.data.readers.row import (
     last_answer,
     prompt_of,
     share,
+    stated,
     text,
     turns,
 )
@@ -44,9 +45,10 @@ def _pair(prompt: Content, chosen: str, rejected: str) -> Parts:
 
 def _explicit(row: Row) -> Parts:
     parts = _answers(prompt_of(row["prompt"]), row)
-    if row.get("vote_share") in (None, ""):
+    voted = stated(row, "vote_share")
+    if voted is None:
         return parts
-    pair = SoftPair(first=0, second=1, probability=share(row["vote_share"], "vote_share"))
+    pair = SoftPair(first=0, second=1, probability=share(voted, "vote_share"))
     return Parts(parts.prompt, parts.replies, parts.names, Preference(pairs=(pair,)))
 
 

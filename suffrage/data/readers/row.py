@@ -144,6 +144,13 @@ def number(value: Any, name: str) -> float:
     return result
 
 
+def stated(row: Row, name: str) -> Any:
+    """What a cell says; None where it is empty, for which tables have null, no text, or nan."""
+    value = row.get(name)
+    blank = isinstance(value, str) and not value.strip()
+    return None if blank or value != value else value
+
+
 def at_least_0(value: Any, name: str) -> float:
     """The value as a number from 0 on; a CSV file has it as text."""
     if isinstance(value, str):

@@ -50,7 +50,9 @@ def _separated(rows: Sequence[Row], out: Path, path: Path) -> None:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Text as it is, nothing as nothing, all else as JSON."""
+    said = "" if value is None else value
+    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
 
 
 def _as_separated(row: Row) -> Row:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from suffrage.core.records import Completion, Group, Json, Judgment, short_id
+from suffrage.core.records import Completion, Group, Json, Judgment, Preference, short_id
 
 PERSON = "person:"
 
@@ -15,9 +15,10 @@ PERSON = "person:"
 def with_pseudonyms(groups: Sequence[Group], seed: int) -> list[Group]:
     """The groups with a pseudonym for each rater, the same in all groups, another with each seed.
 
-    Names go from judgments, from the sources of completions that people wrote, and from the values
-    of `meta` and `settings` that are a name. Ids of judgments and of people's completions are made
-    anew, as they may hold a name or be made from one. What people wrote stays as it is.
+    Names go from judgments and the raters' weights, from the sources of completions that people
+    wrote, and from the values of `meta` and `settings` that are a name. Ids of judgments and of
+    people's completions are made anew, as they may hold a name or be made from one. What people
+    wrote stays as it is.
     """
     known = _pseudonyms(groups, seed)
     return [_renamed(group, known) for group in groups]
@@ -28,6 +29,7 @@ def _pseudonyms(groups: Sequence[Group], seed: int) -> dict[str, str]:
     names = {judgment.rater for group in groups for judgment in group.judgments}
     sources = (one.source for group in groups for one in group.completions)
     names |= {source.removeprefix(PERSON) for source in sources if source.startswith(PERSON)}
+    names.update(*(group.preference.raters for group in groups if group.preference))
     by_hash = sorted(names, key=lambda name: hashlib.sha256(f"{seed}\x1f{name}".encode()).digest())
     return {name: f"rater-{place}" for place, name in enumerate(by_hash, 1)}
 
@@ -48,8 +50,14 @@ def _renamed(group: Group, known: Mapping[str, str]) -> Group:
             "prompt": prompt,
             "completions": tuple(completions.values()),
             "judgments": tuple(_judgment(one, known, ids, numbers) for one in group.judgments),
+            "preference": group.preference and _preference(group.preference, known),
         }
     )
+
+
+def _preference(one: Preference, known: Mapping[str, str]) -> Preference:
+    raters = {known[name]: weight for name, weight in one.raters.items()}
+    return one.model_copy(update={"raters": raters})
 
 
 def _completion(one: Completion, known: Mapping[str, str]) -> Completion:

@@ -56,6 +56,7 @@ def preference_rows(group: Group, container: Container) -> Made:
             "rejected": _answer(judged.prompt, rejected),
             "vote_share": pair.probability,
             "weight": pair.weight * preference.weight,
+            "strength": pair.strength,
             **_counts(votes, chosen.id),
             "raters": _names(rater for rater, _ in votes),
             "prompt_id": judged.prompt.id,

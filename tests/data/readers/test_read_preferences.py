@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from suffrage.core.records import Message, SoftPair
+from suffrage.core.records import Message, Preference, SoftPair
+from suffrage.data.read import read_groups
 
 ASK = {"role": "user", "content": "天空為何是藍的？"}
 GOOD = {"role": "assistant", "content": "因為散射。"}
@@ -179,7 +182,6 @@ def test_refused(reason, good, bad, words):
 def test_a_prompt_under_another_name_is_not_made_up_from_the_answers(jsonl):
     """The answers share a first word; the real prompt is in a field no reader knows."""
     from suffrage.core.errors import DataError
-    from suffrage.data.read import read_groups
 
     row = {"query": "Why?", "chosen": "Well because", "rejected": "Well no"}
     with pytest.raises(DataError, match="in no format Suffrage reads"):
@@ -203,6 +205,41 @@ def test_a_row_may_say_its_weight_and_its_pairs_strength(one_group, weight, expe
     assert preference.pairs[0].strength == 0.75
     thumb = one_group({"prompt": "q", "completion": "a", "label": True, "weight": weight})
     assert thumb.preference.weight == expected
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", float("nan")])
+def test_an_empty_cell_says_nothing(one_group, empty):
+    told = dict.fromkeys(("weight", "strength", "vote_share"), empty)
+    preference = one_group({"prompt": "q", "chosen": "a", "rejected": "b"} | told).preference
+    assert preference == Preference(pairs=PAIR)
+    thumb = one_group({"prompt": "q", "completion": "a", "label": True} | told)
+    assert thumb.preference == Preference(labels=(1.0,))
+
+
+def test_a_csv_file_may_leave_cells_empty(tmp_path):
+    path = tmp_path / "pairs.csv"
+    lines = ("prompt,chosen,rejected,weight,strength,vote_share", "问,好,坏,,,", "q,a,b,2,.5,.75")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    groups, report = read_groups(path)
+    assert not report.refused
+    assert groups[0].preference == Preference(pairs=PAIR)
+    told = SoftPair(first=0, second=1, probability=0.75, strength=0.5)
+    assert groups[1].preference == Preference(pairs=(told,), weight=2)
+
+
+def test_a_parquet_file_may_hold_null_or_nan(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "pairs.parquet"
+    cells = [None, math.nan, 0.75]
+    figures = {"weight": cells, "strength": cells, "vote_share": cells}
+    texts = {"prompt": ["q", "r", "s"], "chosen": ["a"] * 3, "rejected": ["b"] * 3}
+    parquet.write_table(arrow.table(texts | figures), path)
+    groups, report = read_groups(path)
+    assert not report.refused
+    assert [group.preference.weight for group in groups] == [1, 1, 0.75]
+    assert [group.preference.pairs[0].strength for group in groups] == [None, None, 0.75]
+    assert [group.preference.pairs[0].probability for group in groups] == [1, 1, 0.75]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from suffrage.core.records import Group, Judgment
 from suffrage.core.results import Estimate, RaterSummary
 from suffrage.core.words import LANGUAGES
 from suffrage.data.read import read_groups
+from suffrage.data.readers.containers import raw_rows
 from suffrage.label import links
 from suffrage.label.server import Settings
 from suffrage.label.server.growth import picture
@@ -361,6 +363,26 @@ def test_every_kind_of_file_is_offered_and_reads_back(
     (tmp_path / f"votes.{file}").write_bytes(found.content)
     groups, _ = read_groups(tmp_path / f"votes.{file}")
     assert {one.text for one in groups[0].completions} == {"x", "y"}
+    assert raters_in(tmp_path / f"votes.{file}") == ["Mei"]
+    hidden = team.client.get(f"{address}&pseudonyms=1")
+    assert hidden.headers["content-type"].startswith(MEDIA[file])
+    (tmp_path / f"hidden.{file}").write_bytes(hidden.content)
+    assert raters_in(tmp_path / f"hidden.{file}") == ["rater-1"]
+
+
+MEDIA = {
+    "jsonl": "application/jsonl",
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+def raters_in(path: Path) -> list[str]:
+    """Those of the one row; a CSV cell holds them as JSON."""
+    ((row,), _) = raw_rows(path, "train")
+    found = row.value["raters"]
+    return json.loads(found) if isinstance(found, str) else found
 
 
 def test_a_team_member_may_also_vote(project: Project) -> None:

@@ -18,6 +18,8 @@ FULL = Preference(
     scores=(2.5, 6.25),
     labels=(None, True),
     demonstrations=(1,),
+    weight=0.5,
+    raters={"Ann": 0.25},
 )
 
 
@@ -72,6 +74,8 @@ def test_it_speaks_of_completions_by_id_in_whatever_order_they_stand(store: Stor
         scores=(6.25, 2.5),
         labels=(True, None),
         demonstrations=(0,),
+        weight=0.5,
+        raters={"Ann": 0.25},
     )
 
 
