@@ -6,7 +6,6 @@ Nothing is kept on the server; a rater who withdrew is refused whatever they hol
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -38,11 +37,6 @@ class LinkError(ValueError):
 
 class ExpiredLinkError(LinkError):
     """A link that was good once."""
-
-
-def new_secret() -> str:
-    """A project's secret, 256 random bits."""
-    return secrets.token_urlsafe(32)
 
 
 def rater_token(secret: str, rater: str, now: datetime, days: float = DAYS) -> str:

@@ -24,6 +24,7 @@ Check = Callable[[Rows], str]
 
 FALL = 0.1  # nats a token by which preferred answers may become less likely before we say so
 ENOUGH = 10  # rows before anything is said of a run that goes on
+NEARLY_EVEN = 1.1  # a weight below it would change nothing worth a word
 GROWTH = 1.1  # times as many rows before the checks look again, so that long runs stay quick
 
 
@@ -91,7 +92,7 @@ def unbalanced(row: Objective, options: Mapping[str, Any], examples: Sequence[Ex
     desirable = sum(e.weight * share for e in examples for share in e.labels)
     undesirable = sum(e.weight * (1 - share) for e in examples for share in e.labels)
     weights = balanced_weights(desirable, undesirable)
-    if weights == (1.0, 1.0):
+    if max(weights) < NEARLY_EVEN:
         return ""
     option, weight = max(zip(("--desirable-weight", "--undesirable-weight"), weights, strict=True),
                          key=lambda one: one[1])  # fmt: skip

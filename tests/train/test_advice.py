@@ -72,6 +72,8 @@ def test_kto_is_told_where_one_kind_of_label_outweighs_the_other():
     assert said.endswith("--undesirable-weight 1.39 evens them out")
     assert "--desirable-weight 3 " in unbalanced(row, row.check({}), [labelled(1, 0, 0, 0)])
     assert not unbalanced(row, row.check({}), [labelled(1, 0)])
+    nearly = [labelled(*[1] * 19, *[0] * 20)]  # 19 : 20 is less than 1, but hardly
+    assert not unbalanced(row, row.check({}), nearly)
     assert not unbalanced(row, row.check({"undesirable_weight": 2.0}), rare)
     assert not unbalanced(objective("bco"), objective("bco").check({}), rare)
 
