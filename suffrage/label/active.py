@@ -1,14 +1,14 @@
-"""Which comparison teaches most about the models, by what is known of their scores so far.
+"""Which comparison teaches most about the order of the models, by what is known of their scores.
 
-A comparison of i and j is worth log(1 + p (1 - p) v): p is the chance that i wins by the current
-Bradley-Terry fit, and v the variance of s_i - s_j under its posterior. That is what one more
-comparison adds to the log determinant of the information on all scores (D-optimal design:
-V. V. Fedorov, "Theory of Optimal Experiments", 1972; for paired comparisons M. E. Glickman and
-S. T. Jensen, "Adaptive paired comparison designs", J. Stat. Planning and Inference 127, 2005).
-Pairs whose order is plain already are worth little, and so are pairs that were compared often.
-How many votes that saves depends on how far apart the models are: in simulations of 12 models
-whose scores have a standard deviation of 1, 2 and 3, Kendall's tau after 480 votes in random order
-took 80, 50 and 50 % of them.
+A comparison of i and j is worth q log(1 + p (1 - p) v): p is the chance that i wins by the current
+Bradley-Terry fit, v the variance of s_i - s_j under its posterior, and q the chance that the two
+stand in the other order than their scores say, which of a normal posterior is Phi(-|s_i - s_j| /
+sqrt(v)). The logarithm is what one more comparison adds to the log determinant of the information
+on all scores (D-optimal design: V. V. Fedorov, "Theory of Optimal Experiments", 1972; for paired
+comparisons M. E. Glickman and S. T. Jensen, "Adaptive paired comparison designs", J. Stat. Planning
+and Inference 127, 2005). By itself it spends votes on how far apart models stand whose order is
+plain; the doubt about the order by itself spends them without end on models that are equal. The
+product is our own; what it saves stands in docs/labelling.md (`python -m benchmarks.active`).
 
 Shapes: K models, C pairs.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
-from scipy.special import expit
+from scipy.special import expit, ndtr
 from sqlalchemy.engine import Connection
 
 from suffrage.core.records import Json
@@ -33,6 +33,7 @@ from suffrage.stats.pair_likelihood import RIDGE, Model
 
 _KEY = "active"
 _AT_ONCE = 2000  # votes read at a step: a project that turns to the active choice late catches up
+_SMALLEST = 1e-12  # variance: rounding may leave less than nothing
 _RESULTS = {"a": 1.0, "b": 0.0}  # anything else: neither won
 
 Names = tuple[str, str]
@@ -48,11 +49,12 @@ class Belief:
 
 
 def information(score_K: Floats, covariance_KK: Floats, first_C: Ints, second_C: Ints) -> Floats:
-    """What comparing each pair is worth: log(1 + p (1 - p) v), (C,)."""
+    """What comparing each pair is worth: q log(1 + p (1 - p) v), (C,); 0 where v is 0."""
     gap = score_K[first_C] - score_K[second_C]
     variance = covariance_KK[first_C, first_C] + covariance_KK[second_C, second_C]
-    variance = variance - 2 * covariance_KK[first_C, second_C]
-    return np.asarray(np.log1p(expit(gap) * expit(-gap) * variance), dtype=np.float64)
+    variance = np.maximum(variance - 2 * covariance_KK[first_C, second_C], _SMALLEST)
+    doubt = ndtr(-np.abs(gap) / np.sqrt(variance))
+    return np.asarray(doubt * np.log1p(expit(gap) * expit(-gap) * variance), dtype=np.float64)
 
 
 def believe(counts: dict[Names, list[float]]) -> Belief:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import norm
 
 from benchmarks.active import mean_accuracy
 from suffrage.core.records import Completion, Group, Judgment, Prompt
@@ -23,11 +24,12 @@ def test_the_worth_of_a_comparison_by_hand() -> None:
     covariance = np.array([[0.8, 0.1, 0.0], [0.1, 0.5, 0.0], [0.0, 0.0, 2.0]])
     first, second = np.array([0, 1]), np.array([1, 2])
     found = information(score, covariance, first, second)
-    # 3/4 * 1/4 * (0.8 + 0.5 - 0.2) and 1/2 * 1/2 * (0.5 + 2.0)
-    np.testing.assert_allclose(found, [np.log(1.20625), np.log(1.625)])
+    # 3/4 * 1/4 * (0.8 + 0.5 - 0.2) and 1/2 * 1/2 * (0.5 + 2.0); Phi(-log(3) / sqrt(1.1)) = 0.14744
+    expected = [0.14744 * np.log(1.20625), 0.5 * np.log(1.625)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_it_is_what_one_comparison_adds_to_the_log_determinant() -> None:
+def test_it_is_the_doubt_times_what_one_comparison_adds_to_the_log_determinant() -> None:
     counts = {("a", "b"): [5.0, 2.0], ("b", "c"): [1.0, 4.0], ("a", "c"): [3.0, 3.0]}
     belief = believe(counts)
     p = expit(belief.score_K[0] - belief.score_K[2])
@@ -35,14 +37,17 @@ def test_it_is_what_one_comparison_adds_to_the_log_determinant() -> None:
     before = np.linalg.inv(belief.covariance_KK + np.ones((3, 3)))  # the shift made finite
     after = before + p * (1 - p) * np.outer(row, row)
     gained = np.linalg.slogdet(after)[1] - np.linalg.slogdet(before)[1]
-    assert worth(belief, [("a", "c")])[0] == pytest.approx(gained)
+    doubt = norm.sf(abs(row @ belief.score_K), scale=np.sqrt(row @ belief.covariance_KK @ row))
+    assert 0 < doubt < 0.5
+    assert worth(belief, [("a", "c")])[0] == pytest.approx(doubt * gained)
 
 
 def test_a_model_nobody_compared_is_worth_most_and_one_against_itself_nothing() -> None:
     belief = Belief(("a", "b"), np.array([2.5, -2.5]), np.array([[0.3, 0.0], [0.0, 0.3]]))
     new, known, same = worth(belief, [("a", "new"), ("a", "b"), ("b", "b")])
     # the ridge of 0.1 lets a new score vary by 10
-    assert new == pytest.approx(np.log1p(expit(2.5) * expit(-2.5) * 10.3))
+    doubt = norm.cdf(-2.5 / np.sqrt(10.3))
+    assert new == pytest.approx(doubt * np.log1p(expit(2.5) * expit(-2.5) * 10.3))
     assert new > known > same == 0
 
 

@@ -9,7 +9,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import cast
 
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -21,6 +20,7 @@ from suffrage.label.server.session import (
     read_session,
 )
 from suffrage.label.server.settings import Settings
+from suffrage.label.server.templating import OneLanguage, blank, fill
 from suffrage.label.server.words import Words, load_words, wanted_language
 from suffrage.label.store.database import Store
 from suffrage.label.store.events import log
@@ -36,7 +36,7 @@ class Site:
     store: Store
     settings: Settings
     secret: str
-    environments: Mapping[str, Environment]  # by language
+    environments: Mapping[str, OneLanguage]  # by language
     static: str  # the address of the static files, which changes with their content
     log_limit: Limiter = field(default_factory=lambda: Limiter(0.5, LOGGED))
 
@@ -101,21 +101,52 @@ def address(request: Request) -> str:
 
 def render(request: Request, template: str, status: int = 200, **values: object) -> Response:
     """A page in the language of who asks; gives a new session its cookie."""
-    site, session, words = site_of(request), session_of(request), words_of(request)
-    page = (
-        site.environments[words.lang]
-        .get_template(template)
-        .render(
-            t=words,
-            words=words,
-            site=site.settings,
-            static=site.static,
-            session=session,
-            token=session.token(site.secret),
-            here=request.scope["path"],
-            **values,
-        )
-    )
+    layout = templates_of(request).get_template(template)
+    own = _own(request)
+    return _answer(request, layout.render(own, **values, **_shared(request)), status)
+
+
+def render_kept(
+    request: Request,
+    template: str,
+    own: Mapping[str, object],
+    status: int = 200,
+    *,
+    keep: bool = True,
+    **values: object,
+) -> Response:
+    """As `render`, of a page that is laid out once for all whose `values`, hashable, are the same.
+
+    `own`: the texts of this request alone. Not `keep`: hardly anybody else has these values.
+    """
+    own, templates = {**own, **_own(request)}, templates_of(request)
+    lay_out = templates.kept if keep else templates.lay_out
+    blanks = {name: blank(name) for name in own}
+    layout = lay_out(template, tuple({**blanks, **values, **_shared(request)}.items()))
+    return _answer(request, fill(layout, own), status)
+
+
+def templates_of(request: Request) -> OneLanguage:
+    return site_of(request).environments[words_of(request).lang]
+
+
+def _own(request: Request) -> dict[str, object]:
+    return {"token": token_of(request), "here": request.scope["path"]}
+
+
+def _shared(request: Request) -> dict[str, object]:
+    """What pages say in common of the site and of who asks."""
+    site, session = site_of(request), session_of(request)
+    return {
+        "site": site.settings,
+        "static": site.static,
+        "signed_in": session.rater is not None,
+        "of_team": session.team,
+    }
+
+
+def _answer(request: Request, page: str, status: int) -> Response:
+    session = session_of(request)
     response = HTMLResponse(page, status)
     response.headers["Vary"] = "Cookie, Accept-Language"
     if session.fresh:

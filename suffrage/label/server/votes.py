@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,11 +22,14 @@ from suffrage.label.server.site import (
     go,
     rater_of,
     render,
+    render_kept,
     session_of,
     site_of,
+    templates_of,
     wants_json,
     words_of,
 )
+from suffrage.label.server.templating import blank
 from suffrage.label.server.words import Words
 from suffrage.label.store.guidelines import guidelines
 from suffrage.label.store.judgments import save_draft, skip, submit, undo
@@ -37,13 +42,21 @@ NOTES = ("gone", "sent", "no_undo", "undone", "skipped", "unskipped")
 
 @dataclass(frozen=True)
 class Asked:
-    """One item as the template shows it: nothing in it says who wrote an answer."""
+    """What a page of work shares with others: all but its texts and who they are shown to.
 
-    work: Work
+    `again`: a vote that is being corrected. `answers`: names on the screen, each with its blank.
+    """
+
+    purpose: str
     question: str
-    turns: list[texts.Turn]
-    answers: list[tuple[str, texts.Shown]]
-    filled: Form
+    again: bool
+    conversation: bool
+    answers: tuple[tuple[str, Markup], ...]
+    fields: tuple[tuple[str, str], ...]  # what the form holds already
+
+    @property
+    def filled(self) -> Form:
+        return dict(self.fields)
 
 
 def work_page(request: Request) -> Response:
@@ -68,34 +81,61 @@ def _page(
     work = next_work(site.store, rater.id)
     if isinstance(work, Nothing):
         return render(request, "nothing.html", reason=work.reason, note=note)
-    asked = _asked(work, words_of(request), form)
-    return render(
+    names = _names(work)
+    own = {
+        **_texts(request, work, names),
+        **_progress(work, words_of(request)),
+        "assignment": work.assignment,
+        "client_id": (form or {}).get("client_id") or secrets.token_hex(16),
+        "opened": f"{site.now().timestamp():.0f}",
+        "tag": session_of(request).tag(site.secret),
+    }
+    asked = _asked(work, names, words_of(request), form)
+    return render_kept(
         request,
         "work.html",
+        own,
         422 if problem else 200,
+        keep=not asked.fields and problem is None,
         asked=asked,
-        work=work,
         kind=KINDS[work.kind],
         skips=SKIPS,
         note=note,
         problem=problem,
-        client_id=(form or {}).get("client_id") or secrets.token_hex(16),
-        opened=f"{site.now().timestamp():.0f}",
         raw=request.query_params.get("raw") == "1",
         guideline=guidelines(site.store),
-        tag=session_of(request).tag(site.secret),
     )
 
 
-def _asked(work: Work, words: Words, form: Form | None) -> Asked:
-    shown = texts.answers(work.completions, words.entries["work.image"])
-    names = letters(2) if work.kind == "pair" else [str(i + 1) for i in range(len(shown))]
+def _names(work: Work) -> list[str]:
+    """Of the answers on the screen."""
+    if work.kind == "pair":
+        return letters(2)
+    return [str(number) for number, _ in enumerate(work.completions, 1)]
+
+
+def _texts(request: Request, work: Work, names: Sequence[str]) -> dict[str, Markup]:
+    """The prompt and the answers as HTML: nothing in it says who wrote an answer."""
+    words, templates = words_of(request), templates_of(request)
+    image = words.entries["work.image"]
+    shown = [templates.macro("text", one, words) for one in texts.answers(work.completions, image)]
+    turns = templates.macro("turns", texts.turns(work.prompt, image), words)
+    return {"prompt": turns, **dict(zip(names, shown, strict=True))}
+
+
+def _progress(work: Work, words: Words) -> dict[str, object]:
+    said = words("work.progress", done=work.done, total=work.total)
+    return {"done": work.done, "most": max(work.total, 1), "progress": said}
+
+
+def _asked(work: Work, names: Sequence[str], words: Words, form: Form | None) -> Asked:
     return Asked(
-        work=work,
+        purpose=work.purpose,
         question=question_of(work.kind, work.criterion, words),
-        turns=texts.turns(work.prompt, words.entries["work.image"]),
-        answers=list(zip(names, shown, strict=True)),
-        filled=form if form is not None else _filled(work),
+        again=work.judged is not None,
+        conversation=not isinstance(work.prompt.content, str) and len(work.prompt.content) != 1,
+        answers=tuple((name, blank(name)) for name in names),
+        fields=tuple((form if form is not None else _filled(work)).items()),
     )
 
 

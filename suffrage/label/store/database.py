@@ -58,7 +58,7 @@ class Store:
         reaches the disk with the next that is.
         """
         turn = nullcontext() if self.sync is None else self.sync.turn
-        with self._writer.connect() as connection, turn, connection.begin():
+        with self._connected(self._writer) as connection, turn, connection.begin():
             yield connection
         if durable and self.sync is not None:
             self.sync.wait()
@@ -66,7 +66,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that only reads, and sees one state of the database."""
-        with self._reader.connect() as connection, connection.begin():
+        with self._connected(self._reader) as connection, connection.begin():
             yield connection
 
     def look_up(self, statement: Prepared, **values: Any) -> Any:
@@ -78,16 +78,38 @@ class Store:
         if self.sync is None:
             with self.reading() as connection:
                 return statement.first(connection, **values)
-        with closing(self.engine.raw_connection()) as kept:
-            driver = kept.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            return statement.first_of(driver, **values)
+        with self._connected(self._reader) as connection:
+            return statement.first_of(driver_of(connection), **values)
 
     @contextmanager
     def together(self) -> Iterator[Store]:
         """The store within one transaction: what is done with it is kept whole, or not at all."""
         with self.transaction() as connection:
             yield _Within(self.engine, self.clock, None, connection)
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        """A connection that nobody else uses; those of SQLite stay open and are used again.
+
+        SQLAlchemy's own pool takes as long to hand one out as SQLite to find a row.
+        """
+        if self.sync is None:
+            with engine.connect() as connection:
+                yield connection
+            return
+        idle = self._idle[engine]
+        try:
+            connection = idle.pop()
+        except IndexError:  # `if idle` would let two threads take the last
+            connection = engine.connect()
+        try:
+            yield connection
+        finally:
+            idle.append(connection)
+
+    @cached_property
+    def _idle(self) -> dict[Engine, list[Connection]]:
+        return {self._reader: [], self._writer: []}
 
     @cached_property
     def _reader(self) -> Engine:
@@ -101,7 +123,10 @@ class Store:
         return as_text(self.clock())
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
         self.engine.dispose()
 
 
@@ -177,11 +202,8 @@ def _engine(url_or_path: str | Path) -> Engine:
             f"{_without_password(text)} is no address of a labelling project; give the path of a "
             "file, or postgresql://user@host/name."
         )
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=text),
-        pool_size=_POOL,
-        pool_reset_on_return=None,  # whoever gives a connection back has ended its transaction
-    )
+    url = sa.URL.create("sqlite", database=text)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)  # `Store` keeps its connections
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -218,6 +240,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, True)
+    driver_of(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection."""
     driver = connection.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
-    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    return driver

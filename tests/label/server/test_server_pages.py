@@ -50,6 +50,33 @@ def test_nothing_on_the_page_says_who_wrote_an_answer(project: Project) -> None:
     assert "gpt" not in page
 
 
+def test_a_page_laid_out_once_holds_nothing_of_who_saw_it_before(project: Project) -> None:
+    project.add("pair", group("p", "alpha", "beta"), overlap=1)
+    project.add("pair", group("q", "gamma", "delta"), overlap=1)
+    first, second = project.join("Mei"), project.join("Ana")
+    seen, page = first.open(), second.open()
+    assert "alpha" in seen
+    assert "gamma" in page
+    own = (first.token, first.assignment, value_of(seen, "client_id"), "Request p", "alpha", "beta")
+    assert [text for text in own if text in page] == []
+    assert second.post(f"/work/{first.assignment}", choice="1").status_code == 404
+    project.clock.passes(minutes=5)
+    again = first.open()
+    assert (first.assignment, "Request p" in again) == (own[1], True)
+    assert value_of(again, "opened") == str(int(value_of(seen, "opened")) + 300)
+
+
+def test_a_text_cannot_call_for_what_a_page_fills_in(project: Project) -> None:
+    project.add("pair", group("p", "\x00token\x00", "{{ token }}", prompt="\x00client_id\x00"))
+    mei = project.join()
+    page = mei.open()
+    assert "⟨U+0000⟩token⟨U+0000⟩" in page
+    assert "{{ token }}" in page
+    assert "⟨U+0000⟩client_id⟨U+0000⟩" in page
+    assert "\x00" not in page
+    assert mei.open("/work?raw=1").count(mei.token) == page.count(mei.token) == 4
+
+
 @pytest.mark.parametrize(
     ("kind", "texts", "fields", "value"),
     [
@@ -338,8 +365,9 @@ def test_a_conversation_is_shown_turn_by_turn(project: Project) -> None:
 def test_guidelines_stand_beside_the_work_in_their_version(project: Project) -> None:
     project.add("pair", group("p", "x", "y"))
     write_guidelines(project.store, "Old", "team")
-    write_guidelines(project.store, "Prefer **short** answers.", "team")
     mei = project.join()
+    assert "Version 1" in mei.open()
+    write_guidelines(project.store, "Prefer **short** answers.", "team")
     for path in ("/work", "/guidelines"):
         page = mei.open(path)
         assert "Version 2" in page

@@ -13,7 +13,7 @@ from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.records import Preference, Prompt, SoftPair
 from suffrage.label.store import database, schema
 from suffrage.label.store.contents import add_all, add_groups, groups
-from suffrage.label.store.database import Store, open_store, open_whole
+from suffrage.label.store.database import Store, driver_of, open_store, open_whole
 from suffrage.label.store.events import events, log
 from suffrage.label.store.guidelines import guideline_versions, guidelines, write_guidelines
 from suffrage.label.store.migrations import MIGRATIONS, Migration, migrate
@@ -134,6 +134,21 @@ def test_sqlite_checks_references_and_waits_for_other_writers(tmp_path: Path) ->
     with pytest.raises(sa.exc.IntegrityError), store.transaction() as connection:
         connection.execute(schema.skips.insert(), skip)
     store.close()
+
+
+def test_a_connection_of_sqlite_is_used_again_and_never_by_two(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    with store.reading() as one, store.reading() as two:
+        both = {driver_of(one), driver_of(two)}
+    assert len(both) == 2
+    with pytest.raises(sa.exc.OperationalError), store.reading() as broken:
+        broken.exec_driver_sql("no statement")
+    with store.reading() as one, store.reading() as two:
+        assert {driver_of(one), driver_of(two)} == both
+    store.close()
+    for closed in both:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            closed.execute("SELECT 1")
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
