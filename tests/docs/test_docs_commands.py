@@ -64,6 +64,16 @@ def test_each_verb_is_shown():
     assert shown == set(VERBS)
 
 
+def test_both_readmes_show_the_same_commands():
+    english, chinese = (
+        [line.replace(" --lang zh", "") for line in shell_lines(ROOT / name)]
+        for name in ("README.md", "README.zh-TW.md")
+    )
+    own = [line for line in chinese if line not in english]
+    assert own == [".venv/bin/suffrage demo"]  # in Chinese, which an English system must be told
+    assert [line for line in chinese if line in english] == english
+
+
 @pytest.mark.parametrize("line", sorted({line for _, line in OURS}))
 def test_commands_parse(line, monkeypatch):
     words_parse(suffrage_words(line) or [], monkeypatch)
