@@ -77,7 +77,7 @@ def blank(name: str) -> Markup:
 
 def fill(layout: Layout, own: Mapping[str, object]) -> str:
     """The page; what its blanks get is made safe as what templates print is."""
-    safe = {name: str(_safe(value)) for name, value in own.items()}
+    safe = {name: escape(_safe(value)) for name, value in own.items()}
     parts = list(layout)
     parts[1::2] = [safe[name] for name in layout[1::2]]
     return "".join(parts)

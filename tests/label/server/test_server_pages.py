@@ -77,6 +77,18 @@ def test_a_text_cannot_call_for_what_a_page_fills_in(project: Project) -> None:
     assert mei.open("/work?raw=1").count(mei.token) == page.count(mei.token) == 4
 
 
+def test_what_a_form_sent_is_escaped_on_its_page_however_long_it_is(project: Project) -> None:
+    project.add("pair", group("p", "x", "y"))
+    mei = project.join()
+    mei.open()
+    for length in (1, 300):  # short texts and long ones are made safe in two ways
+        sent = '"><b>' + "x" * length
+        answer = mei.post(f"/work/{mei.assignment}/skip", client_id=sent)
+        assert answer.status_code == 422
+        assert "<b>" not in answer.text
+        assert "&#34;&gt;&lt;b&gt;x" in answer.text
+
+
 @pytest.mark.parametrize(
     ("kind", "texts", "fields", "value"),
     [
