@@ -124,7 +124,7 @@ def seen_raters(store: Store, every: int = 1) -> list[Seen]:
     times: dict[str, list[float]] = defaultdict(list)
     gold: dict[str, list[bool]] = defaultdict(list)
     with store.reading() as connection:
-        for row in connection.execution_options(yield_per=1000).execute(chosen):
+        for row in connection.execute(chosen, execution_options={"yield_per": 1000}):
             times[row.rater_id] += [] if row.seconds is None else [row.seconds]
             if row.purpose == "gold" and row.expected is not None:
                 given = meaning(row.kind, _as_value(row.value), row.shown)

@@ -45,7 +45,8 @@ def groups(store: Store, *, withdrawn: bool = False, every: int = 1) -> Iterator
         order = sa.select(prompts).order_by(prompts.c.position)
         if every > 1:
             order = order.where(prompts.c.position % every == 0)
-        for rows in connection.execution_options(yield_per=AT_ONCE).execute(order).partitions():
+        found = connection.execute(order, execution_options={"yield_per": AT_ONCE})
+        for rows in found.partitions():
             yield from _with_parts(connection, rows, withdrawn)
 
 

@@ -105,7 +105,10 @@ class Store:
         try:
             yield connection
         finally:
-            idle.append(connection)
+            if driver_of(connection).in_transaction:  # a commit that fails leaves its lock held
+                connection.close()
+            else:
+                idle.append(connection)
 
     @cached_property
     def _idle(self) -> dict[Engine, list[Connection]]:

@@ -34,5 +34,5 @@ def events(store: Store, after: int = 0) -> Iterator[Event]:
     """The events with an id above `after`, oldest first."""
     with store.reading() as connection:
         chosen = sa.select(table).where(table.c.id > after).order_by(table.c.id)
-        for row in connection.execution_options(yield_per=500).execute(chosen):
+        for row in connection.execute(chosen, execution_options={"yield_per": 500}):
             yield Event(*row)

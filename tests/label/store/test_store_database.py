@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from suffrage.core.errors import DataError, SettingsError
 from suffrage.core.records import Preference, Prompt, SoftPair
+from suffrage.label.server.team_data import seen_raters
 from suffrage.label.store import database, schema
 from suffrage.label.store.contents import add_all, add_groups, groups
 from suffrage.label.store.database import Store, driver_of, open_store, open_whole
@@ -149,6 +150,35 @@ def test_a_connection_of_sqlite_is_used_again_and_never_by_two(tmp_path: Path) -
     for closed in both:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             closed.execute("SELECT 1")
+
+
+def test_a_connection_whose_commit_failed_keeps_nobody_waiting(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    names = ("id", "task_id", "rater_id", "created", "leased_until", "state")
+    nobodys = schema.assignments.insert().values({**dict.fromkeys(names, "none"), "shown": []})
+
+    def work() -> None:
+        with store.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # until the commit
+            connection.execute(nobodys)
+
+    with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
+        work()
+    write_guidelines(store, "Short.", "team")
+    assert guidelines(store).text == "Short."
+    with store.reading() as connection:
+        assert connection.execute(sa.select(schema.assignments)).all() == []
+    store.close()
+
+
+def test_what_one_asks_of_a_connection_of_sqlite_does_not_hold_for_the_next(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    with store.reading() as connection:
+        usual = dict(connection.get_execution_options())
+    assert (list(events(store)), list(groups(store)), seen_raters(store)) == ([], [], [])
+    with store.reading() as connection:
+        assert dict(connection.get_execution_options()) == usual
+    store.close()
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
