@@ -149,6 +149,11 @@ def add_up_together(tensors: Sequence[Tensor]) -> None:
             tensor.copy_(part.view_as(tensor))
 
 
+def pieces(tensor: Tensor, sizes: Sequence[int], dim: int = 0) -> list[Tensor]:
+    """As `tensor.split`, but copies: a view would be sent with all that it is a view of."""
+    return [part.clone() for part in tensor.split(list(sizes), dim)]
+
+
 def buckets(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     """Consecutive tensors of one kind, together no more than a message holds, one at least."""
     made: list[list[Tensor]] = []

@@ -118,7 +118,7 @@ def train_models(
     judging = _watching(step, row, options, models) if models.watched else step
     evaluate = (lambda: judging.evaluate(data.held_out)) if data.held_out else None
     run = replace(run, resolved=resolved(settings, models.given, models.trained, optimiser))
-    with tracking(settings.track if optimiser.processes.main else "none", run) as watch:
+    with tracking(settings.track, run, optimiser.processes.main) as watch:
         watchers = (watch, LiveAdvice(offline_checks(row)))
         metrics = train(
             run, optimiser, step, label=settings.method, evaluate=evaluate, watchers=watchers

@@ -16,24 +16,29 @@ PROJECT = "suffrage"
 
 
 @contextmanager
-def tracking(kind: Tracker, run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
+def tracking(
+    kind: Tracker, run: RunDirectory, main: bool = True
+) -> Iterator[Callable[[Metrics], None]]:
     """Yield what takes each row of metrics; `SettingsError` where the package is missing.
 
     TensorBoard's files go under the run's `tensorboard` folder; Trackio and Weights & Biases get a
-    run of the folder's name in the project `suffrage`, set up as their own variables say.
+    run of the folder's name in the project `suffrage`, set up as their own variables say. Of
+    several processes only the main one sends, but all look for the package: they end together.
     """
     if kind == "none":
         yield lambda metrics: None
+        return
+    service = _module("torch.utils.tensorboard" if kind == "tensorboard" else kind, kind)
+    if not main:
+        yield lambda metrics: None
     elif kind == "tensorboard":
-        yield from _tensorboard(run)
+        yield from _tensorboard(service, run)
     else:
-        yield from _service(kind, run)
+        yield from _service(service, run)
 
 
-def _tensorboard(run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
-    writer = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(
-        str(run.path / "tensorboard")
-    )
+def _tensorboard(service: Any, run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
+    writer = service.SummaryWriter(str(run.path / "tensorboard"))
 
     def log(metrics: Metrics) -> None:
         for name, value in metrics.items():
@@ -43,9 +48,8 @@ def _tensorboard(run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
         yield log
 
 
-def _service(kind: str, run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
+def _service(service: Any, run: RunDirectory) -> Iterator[Callable[[Metrics], None]]:
     """Trackio has the interface of Weights & Biases."""
-    service = _module(kind, kind)
     service.init(project=PROJECT, name=run.path.name, config=run.settings or {}, resume="allow")
     try:
         yield lambda metrics: service.log(dict(metrics), step=int(metrics["step"]))

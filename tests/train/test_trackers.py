@@ -11,6 +11,7 @@ import pytest
 from suffrage.core.errors import SettingsError
 from suffrage.core.runs import RunDirectory
 from suffrage.train.run import train_offline
+from suffrage.train.trackers import tracking
 
 
 @pytest.mark.parametrize("kind", ["trackio", "wandb"])
@@ -50,6 +51,20 @@ def test_tensorboard_gets_files_under_the_run(monkeypatch, settings, tmp_path):
     rows = RunDirectory(tmp_path / "run").metrics
     sent = [(name, value, row["step"]) for row in rows for name, value in row.items()]
     assert said == [("open", str(tmp_path / "run" / "tensorboard")), *sent, ("close",)]
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "trackio", "wandb"])
+def test_of_several_processes_one_sends_and_the_others_only_look_for_the_package(
+    monkeypatch, tmp_path, kind
+):
+    run = RunDirectory(tmp_path / "run")
+    name = "torch.utils.tensorboard" if kind == "tensorboard" else kind
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace())  # nothing in it is to be called
+    with tracking(kind, run, main=False) as watch:
+        watch({"step": 1.0, "loss": 2.5})
+    monkeypatch.setitem(sys.modules, name, None)  # not installed
+    with pytest.raises(SettingsError, match="needs the"), tracking(kind, run, main=False):
+        pass
 
 
 @pytest.mark.parametrize("kind", ["tensorboard", "trackio", "wandb"])

@@ -17,6 +17,7 @@ from suffrage.core.records import Group, Prompt
 from suffrage.core.runs import RunDirectory
 from suffrage.data.read import write_groups
 from suffrage.models.language_model import LanguageModel, load
+from suffrage.models.processes import Processes
 from suffrage.models.scalar_head import from_language_model, load_reward, score_trees
 from suffrage.objectives.online import PPOOptions
 from suffrage.train.examples import Batches
@@ -121,6 +122,30 @@ def test_a_rollout_is_padded_with_zeros_and_counts_its_tokens():
     real = made.mask_BT.bool()
     assert float(advantages_BT[real].mean()) == pytest.approx(0, abs=1e-5)
     assert float(advantages_BT[real].var(correction=0)) == pytest.approx(1, abs=1e-4)
+
+
+class Weighed(Processes):
+    """Alone; looks at what it would send to others."""
+
+    def divide(self, items, work):
+        made = list(work(list(items)))
+        flat = [t for one in made for t in (one if isinstance(one, tuple) else (one,))]
+        for tensor in (one for one in flat if isinstance(one, torch.Tensor)):
+            assert tensor.untyped_storage().nbytes() == tensor.nbytes
+            SENT.append(tensor.nbytes)
+        return made
+
+
+SENT: list[int] = []
+
+
+def test_of_each_figure_only_its_own_numbers_are_sent_to_other_processes():
+    step = make_step()
+    sampler = replace(step.roller.sampler, processes=Weighed())
+    SENT.clear()
+    made = replace(step.roller, sampler=sampler)(step.tasks, seed=1, keys=[0, 1, 2, 3])
+    # float32: log-probability, value and reference of each token, and a score for each answer
+    assert sum(SENT) == 4 * (3 * int(made.mask_BT.sum()) + len(made.mask_BT))
 
 
 def test_rows_of_a_rollout_are_those_of_its_trees():

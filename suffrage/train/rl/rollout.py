@@ -13,6 +13,7 @@ from suffrage.data.encode import Tree
 from suffrage.data.forest import Forest, pack, split
 from suffrage.models.forward import hidden_states, token_logps
 from suffrage.models.language_model import LanguageModel
+from suffrage.models.processes import pieces
 from suffrage.stats.intervals import clustered_mean
 from suffrage.train.optimiser import Metrics
 from suffrage.train.rl.critic import Critic
@@ -116,7 +117,7 @@ class Roller:
                     part = [own[i] for i in indices]
                     found = function(pack(part, self.policy.layout).to(self.policy.device))
                     counts = [tree.scored for tree in part]
-                    made.extend(zip(*(each.cpu().split(counts) for each in found), strict=True))
+                    made.extend(zip(*(pieces(each.cpu(), counts) for each in found), strict=True))
             return made
 
         of_trees = self.sampler.processes.divide(trees, compute)

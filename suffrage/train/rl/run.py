@@ -124,8 +124,8 @@ def _run(settings: TrainSettings, run: RunDirectory, prepared: Prepared) -> Metr
     # The log is written by one process, which the others do not wait for.
     asked = replace(step.roller.sampler, policy=prepared.trained, processes=ALONE)
     log = SampleLog(run, asked, held_out, settings.seed, prepared.saved)
-    track = settings.track if step.optimiser.processes.main else "none"
-    with computing_in(settings.precision, device), tracking(track, run) as watch:
+    tracker = tracking(settings.track, run, step.optimiser.processes.main)
+    with computing_in(settings.precision, device), tracker as watch:
         return train(
             run,
             step.optimiser,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from suffrage.data.encode import Branch, Encoder, Tree
 from suffrage.models.language_model import LanguageModel
-from suffrage.models.processes import ALONE, Processes
+from suffrage.models.processes import ALONE, Processes, pieces
 from suffrage.models.sample import Sample, Sampling, sample
 from suffrage.objectives.online import SamplingOptions
 from suffrage.train.optimiser import Metrics
@@ -102,7 +102,7 @@ class Sampler:
             tasks, sampled = [task for task, _ in own], [samples for _, samples in own]
             prompts = [task.prompt for task in tasks]
             score_MB = self.rewards.apart(prompts, self.texts(tasks, sampled))
-            return list(score_MB.split([len(samples) for samples in sampled], 1))
+            return pieces(score_MB, [len(samples) for samples in sampled], 1)
 
         asked = list(zip(tasks, sampled, strict=True))
         return torch.cat(self.processes.divide(asked, judge), 1)
