@@ -96,7 +96,8 @@ def _is_plain(text: str) -> bool:
 
 def markdown(text: str, image: str = "{alt}") -> Markup:
     """CommonMark with tables and strikethrough; no HTML, no live link, no picture is loaded."""
-    return Markup(_PARSER.render(text, {"image": image}))  # html=False escapes everything else
+    rendered = _PARSER.render(text, {"image": image})  # html=False escapes everything else
+    return Markup(clean(rendered))  # `&#x202e;` has become what it stands for
 
 
 def _link_open(

@@ -43,6 +43,14 @@ def test_controls_and_directions_are_shown_by_name() -> None:
     )
 
 
+def test_what_markdown_spells_out_is_shown_by_name_too() -> None:
+    found = markdown("&#x202e;a &rlm;*b* &#8288;&#13;\n```x&#x202d;\n```\n&#127988;&amp;")
+    assert "⟨U+202E⟩a ⟨U+200F⟩<em>b</em> ⟨U+2060⟩" in found
+    assert "⟨U+202D⟩" in found
+    assert "\U0001f3f4&amp;" in found
+    assert not any(code in found for code in "\u202d\u202e\u200f\u2060\r")
+
+
 def test_lines_tabs_emoji_and_flags_stay() -> None:
     scotland = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
     family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
