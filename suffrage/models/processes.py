@@ -76,9 +76,16 @@ class Processes:
         return cast(T, made)
 
     def divide(self, items: Sequence[T], work: Callable[[list[T]], Sequence[U]]) -> list[U]:
-        """What `work` makes of each item, in their order; every process works on some of them."""
+        """What `work` makes of each item, in their order; every process works on some of them.
+
+        What it raises in one of them, they all raise: nobody waits for who has stopped.
+        """
         own = list(items[self.rank :: self.size])
-        made = self.gather(list(work(own)) if own else [])
+        found = self.gather(_attempt(lambda: list(work(own)) if own else []))
+        for _, error in found:
+            if error is not None:
+                raise error
+        made = [part or [] for part, _ in found]
         return [made[i % self.size][i // self.size] for i in range(len(items))]
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:

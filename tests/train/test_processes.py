@@ -17,7 +17,7 @@ from suffrage.core.errors import SettingsError
 from suffrage.core.runs import RunDirectory
 from suffrage.data.forest import deal
 from suffrage.models import processes
-from suffrage.models.processes import ALONE
+from suffrage.models.processes import ALONE, Processes
 from suffrage.train.rl.run import train_online
 from suffrage.train.run import train_offline
 from suffrage.train.settings import TrainSettings
@@ -204,6 +204,34 @@ def test_small_gradients_share_a_message(monkeypatch):
     made = processes.buckets([four, six, seven, whole, large, four])
     expected = [[four, six], [seven], [whole], [large], [four]]
     assert [[id(t) for t in bucket] for bucket in made] == [[id(t) for t in b] for b in expected]
+
+
+class OfTwo(Processes):
+    """The first of two processes; `SAID` is what the second says at its turn."""
+
+    size, rank = 2, 0
+
+    def gather(self, value):
+        TOLD.append(value)
+        return [value, SAID[0]]
+
+
+TOLD: list[object] = []
+SAID: list[object] = []
+
+
+def test_what_one_process_cannot_do_ends_all_of_them():
+    TOLD.clear()
+    SAID[:] = [([4], None)]
+    assert OfTwo().divide([1, 2, 3], lambda own: [2 * one for one in own]) == [2, 4, 6]
+    SAID[:] = [(None, SettingsError("no server"))]
+    with pytest.raises(SettingsError, match="no server"):
+        OfTwo().divide([1, 2, 3], lambda own: own)
+    SAID[:] = [([4], None)]
+    with pytest.raises(KeyError, match="gone"):
+        OfTwo().divide([1, 2, 3], lambda own: [{}["gone"]])
+    made, error = TOLD[-1]  # the other is told, not left waiting
+    assert (made, type(error)) == (None, KeyError)
 
 
 def test_one_process_needs_no_others():
