@@ -222,7 +222,7 @@ def _remove(folder: Path) -> None:
 
 def read_log(file: Path) -> list[Json]:
     """The rows of a log of ours; a last line that a killed process left half-written is cut off."""
-    text = file.read_text(encoding="utf-8")
-    if not text.endswith("\n"):
-        file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+    content = file.read_bytes()  # a character may be half-written too
+    if not content.endswith(b"\n"):  # cut at one stroke: other processes may be reading
+        write_text(file, content[: content.rfind(b"\n") + 1].decode())
     return read_jsonl(file)

@@ -89,8 +89,9 @@ class Ratings:
     unwritten: list[Json] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.file is not None and self.file.exists():
-            self.known = {row["key"]: rating_of(row["reply"]) for row in read_log(self.file)}
+        if self.file is not None:  # what any process of the run was told
+            for file in sorted(self.file.parent.glob("ratings*.jsonl")):
+                self.known |= {row["key"]: rating_of(row["reply"]) for row in read_log(file)}
 
     def keep(self, key: str, answer: str, reply: str) -> None:
         self.known[key] = rating_of(reply)

@@ -275,6 +275,16 @@ def test_a_log_with_a_torn_last_line_keeps_the_whole_ones(tmp_path):
     assert read_log(log) == [{"step": 1}, {"step": 2}, {"step": 3}]
 
 
+def test_a_log_is_mended_in_the_middle_of_a_character_and_at_one_stroke(tmp_path: Path) -> None:
+    log, reading = tmp_path / "a.jsonl", tmp_path / "as another process has it open"
+    broken = b'{"said": "\xe6\xb5\xb7"}\n{"said": "\xe6\xb5'
+    log.write_bytes(broken)
+    os.link(log, reading)
+    assert read_log(log) == [{"said": "海"}]
+    assert read_log(log) == [{"said": "海"}]
+    assert reading.read_bytes() == broken
+
+
 def test_a_folder_that_cannot_take_its_place_is_said_and_not_lost_in_silence(tmp_path):
     (tmp_path / "model").write_text("a file where the folder belongs", encoding="utf-8")
     with pytest.raises(RunError, match="cannot be written"):

@@ -256,5 +256,9 @@ def test_what_a_server_said_once_stands_for_the_run(serve, tmp_path):
         "There.",
         "Because.",
     ]
+    asked = len(server.asked)  # of several processes each keeps a file and knows them all
+    second = judge_of(server, ratings=Ratings(file.with_name("ratings-1.jsonl")))
+    assert second.scores([PROMPTS[0]], [["There."]]).item() == found[0]
+    assert len(server.asked) == asked
     other = ServerJudge(server.endpoint(), "Other criteria.", Ratings(file))
     assert other.scores(PROMPTS[:1], [["There."]]).item() != found[0]
