@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -150,12 +151,15 @@ class _Within(Store):
         yield self.connection
 
 
-def open_store(url_or_path: str | Path, *, clock: Clock = utc_now) -> Store:
+def open_store(
+    url_or_path: str | Path, *, clock: Clock = utc_now, turns: Path | None = None
+) -> Store:
     """The project in a file of SQLite or at a `postgresql://` address, made where there is none.
 
-    An older project is brought to today's tables. `DataError` where there is something else.
+    turns: as of `GroupSync`. An older project is brought to today's tables. `DataError` where there
+    is something else.
     """
-    store = _store(url_or_path, clock)
+    store = _store(url_or_path, clock, turns)
     with _told(store, url_or_path), store.transaction() as connection:
         migrate(connection)
     return store
@@ -172,10 +176,10 @@ def open_whole(url_or_path: str | Path, *, clock: Clock = utc_now) -> Iterator[S
         yield _Within(store.engine, clock, None, connection)
 
 
-def _store(url_or_path: str | Path, clock: Clock) -> Store:
+def _store(url_or_path: str | Path, clock: Clock, turns: Path | None = None) -> Store:
     engine = _engine(url_or_path)
     local = engine.dialect.name == "sqlite"
-    return Store(engine, clock, GroupSync(Path(url_or_path)) if local else None)
+    return Store(engine, clock, GroupSync(Path(url_or_path), turns) if local else None)
 
 
 @contextmanager
@@ -231,14 +235,26 @@ def _without_password(url_or_path: str | Path) -> str:
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     """WAL: readers never wait for the writer. NORMAL: `GroupSync` waits for the disk instead."""
     connection.isolation_level = None  # this module begins transactions, not the driver
+    connection.execute(f"PRAGMA busy_timeout = {_WAIT}")
+    _enter_wal(connection, time.monotonic() + _WAIT / 1000)
     for pragma in (
-        f"busy_timeout = {_WAIT}",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "mmap_size = 1073741824",  # read through the page cache that all connections share
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _enter_wal(connection: sqlite3.Connection, until: float) -> None:
+    """Wait for others by ourselves: while it changes the mode of the journal, SQLite does not."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
 
 
 def _begin_sqlite(connection: Connection) -> None:

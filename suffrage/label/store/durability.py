@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Condition, Lock
 from weakref import WeakKeyDictionary
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class Owed:
@@ -39,6 +43,29 @@ def waiting_later() -> Iterator[Owed]:
         _owed.reset(token)
 
 
+class Turn:
+    """Held by one writer at a time: SQLite's own waiting sleeps between tries.
+
+    The file, if there is one, holds nothing; the system gives back the turn of a killed process.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._thread = Lock()
+        self._file = None if file is None else os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def __enter__(self) -> None:
+        self._thread.acquire()
+        self._lock(True)
+
+    def __exit__(self, *error: object) -> None:
+        self._lock(False)
+        self._thread.release()
+
+    def _lock(self, mine: bool) -> None:
+        if sys.platform != "win32" and self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX if mine else fcntl.LOCK_UN)
+
+
 class _Turns:
     """One loop's waiting for the disk that runs now, and the next, which has not begun."""
 
@@ -47,10 +74,13 @@ class _Turns:
 
 
 class GroupSync:
-    """Shared by the threads that write one database of SQLite."""
+    """Shared by the threads that write one database of SQLite.
 
-    def __init__(self, database: Path) -> None:
-        self.turn = Lock()  # of this process's writers: SQLite's own waiting sleeps between tries
+    turns: a file by which the processes of a server take turns to write, where there are several.
+    """
+
+    def __init__(self, database: Path, turns: Path | None = None) -> None:
+        self.turn = Turn(turns)
         self._log = database.with_name(database.name + "-wal")
         self._change = Condition()
         self._begun = self._ended = 0

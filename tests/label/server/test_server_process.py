@@ -13,13 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
 from project_fixture import group, value_of
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from suffrage.label.links import rater_token
+from suffrage.label.server.workers import NoDelay
 from suffrage.label.store.contents import TaskPlan, add_groups, add_tasks, groups
 from suffrage.label.store.database import Store, open_store
 from suffrage.label.store.raters import add_rater
@@ -94,6 +97,18 @@ def judge_all(port: int, token: str) -> int:
             for connection in (one, two):
                 ask(connection, "POST", f"/work/{item}", cookie, body)
     raise AssertionError("there is always more to judge")
+
+
+def test_no_answer_of_several_processes_waits_for_a_receipt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(AutoHTTPProtocol, "connection_made", lambda _, own: made.append(own))
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0) as given:
+        transport = SimpleNamespace(get_extra_info={"socket": given}.get)
+        NoDelay.connection_made(object.__new__(NoDelay), transport)  # type: ignore[arg-type]
+        assert given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    assert made == [transport]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process there")

@@ -21,7 +21,7 @@ from suffrage.label.queue import Nothing, next_work
 from suffrage.label.store import durability
 from suffrage.label.store.contents import TaskPlan, groups
 from suffrage.label.store.database import Store, open_store
-from suffrage.label.store.durability import GroupSync, waiting_later
+from suffrage.label.store.durability import GroupSync, Turn, waiting_later
 from suffrage.label.store.errors import LabelError
 from suffrage.label.store.judgments import Vote, submit
 from suffrage.label.store.raters import Rater
@@ -106,6 +106,25 @@ def test_of_different_votes_from_many_tabs_one_is_taken(store: Store) -> None:
     found = at_once(send, range(THREADS))
     assert found.count(409) == THREADS - 1
     assert sum(len(one.judgments) for one in groups(store)) == 1
+
+
+def test_processes_that_share_a_file_write_in_turns(tmp_path: Path) -> None:
+    here, elsewhere = (Turn(tmp_path / "turns") for _ in range(2))  # as of two processes
+    told: list[str] = []
+
+    def write() -> None:
+        with elsewhere:
+            told.append("elsewhere")
+
+    other = Thread(target=write)
+    with here:
+        other.start()
+        other.join(0.3)
+        told.append("here")
+    other.join(30)
+    with here:
+        told.append("here again")
+    assert told == ["here", "elsewhere", "here again"]
 
 
 KILLED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Thread, Timer
 
 import pytest
 import sqlalchemy as sa
@@ -238,6 +238,14 @@ def test_everybody_who_asks_at_once_gets_the_same_secret(store: Store) -> None:
     assert len(found) == 6
     assert len(set(found)) == 1
     assert len(found[0]) >= 40
+
+
+def test_a_file_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # before the mode of its journal is changed
+    Timer(0.3, other.execute, ("COMMIT",)).start()
+    open_store(tmp_path / "a.db").close()
+    other.close()
 
 
 def test_a_project_opened_by_several_at_once_is_made_once(address: str) -> None:
