@@ -31,8 +31,10 @@ def hidden_states(model: PreTrainedModel, forest: Forest) -> Tensor:
 
 def head_logits(model: PreTrainedModel, hidden_ND: Tensor) -> Tensor:
     """(N, V) logits in at least single precision, with the scalings that some families apply."""
-    logits = at_least_single(model.get_output_embeddings()(hidden_ND)) * _scale(model)
-    cap = _softcap(model)
+    logits = at_least_single(model.get_output_embeddings()(hidden_ND))
+    scale, cap = _scale(model), _softcap(model)
+    if scale != 1:  # it is 1 as a rule, and a pass over the vocabulary costs
+        logits = logits * scale
     return cap * torch.tanh(logits / cap) if cap else logits
 
 
