@@ -20,6 +20,7 @@ from suffrage.train.run import train_offline
 
 TESTS = Path(__file__).parents[1]
 SCRIPT = """
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +65,9 @@ for module in list(sys.modules.values()):
 for name in sys.argv[1:]:
     file = Path(name)
     train_offline(TrainSettings.model_validate_json(file.read_text()), file.with_suffix(""))
+torch.distributed.barrier()
 torch.distributed.destroy_process_group()
+os._exit(0)  # a thread of gloo's that is still ending would abort the process
 """
 
 
