@@ -55,7 +55,11 @@ class Turn:
 
     def __enter__(self) -> None:
         self._thread.acquire()
-        self._lock(True)
+        try:
+            self._lock(True)
+        except BaseException:
+            self._thread.release()
+            raise
 
     def __exit__(self, *error: object) -> None:
         self._lock(False)
